@@ -1,0 +1,59 @@
+package signing
+
+import (
+	"bytes"
+	"testing"
+
+	"segell/internal/judges"
+	"segell/pki"
+)
+
+// Every level and kind of key, on pages written by hand and by maroto, before every judge.
+func TestJudgesAcceptWhatIsSealed(t *testing.T) {
+	documents := map[string][]byte{
+		"one page":      minimalPDF(1, 0),
+		"hundred pages": minimalPDF(100, 200),
+		"maroto":        marotoPDF(t),
+	}
+	for _, kind := range []pki.KeyKind{pki.P256, pki.RSA3072} {
+		a := sharedPKI(t, kind)
+		for _, level := range []Level{BB, BT} {
+			for name, pdf := range documents {
+				t.Run(string(kind)+" "+string(level)+" "+name, func(t *testing.T) {
+					t.Parallel()
+					sealed := seal(t, a, level, pdf)
+					if !bytes.HasPrefix(sealed, pdf) {
+						t.Error("the sealed document does not begin with the document")
+					}
+					r := inspect(t, sealed, trustOf(a))
+					if !r.Valid || r.Level != level {
+						t.Errorf("Inspect: valid %v, level %q: %v", r.Valid, r.Level, r.Err())
+					}
+					file := write(t, sealed)
+					judges.QPDF(t, file)
+					judges.PDFSig(t, file, a.RootPEM())
+					judges.PyHanko(t, file, a.RootPEM(), judges.Options{Stamped: level == BT})
+					hole, cms := holeOf(t, sealed)
+					judges.OpenSSL(t, cms, append(bytes.Clone(sealed[:hole.start]), sealed[hole.end:]...), a.RootPEM())
+				})
+			}
+		}
+	}
+}
+
+func holeOf(t testing.TB, sealed []byte) (value, []byte) {
+	t.Helper()
+	d, err := readDocument(sealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := d.sealField()
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := f.contents()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f.hole, der
+}

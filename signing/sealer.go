@@ -1,0 +1,341 @@
+// Package signing seals PDF documents with an electronic seal (PAdES, ETSI EN 319 142-1) and inspects sealed documents.
+//
+// [Sealer.Seal] signs with github.com/digitorus/pdfsign and adds what pdfsign leaves open; [Inspect] trusts none of it
+// and reads the finished bytes with a reader of its own. Seal inspects every document it makes: one that does not reach
+// the level asked is an error, never a lower document.
+//
+// # What pdfsign does, and what is done here
+//
+// pdfsign writes the incremental update and the CMS signature (SubFilter ETSI.CAdES.detached). Here:
+//
+//   - The page lists the signature field in its /Annots, which pdfsign does only for visible fields. The page's
+//     dictionary is copied byte for byte and the reference is added.
+//   - The time-stamp is asked by a client of our own and put as an unsigned attribute into the signature, in the space
+//     reserved for it. pdfsign can ask a TSA itself, but does not check its policy, clock, or certificate, follows
+//     redirects to any host, and would sign again whenever the token is longer than it guessed. The bytes that the
+//     signature covers do not change by this: PAdES excludes the value of /Contents.
+//   - pdfsign writes Name, Reason, Location and contact unescaped, so these are plain ASCII or refused, and it copies the
+//     catalog by printing it again, so the finished catalog is compared with the first.
+//   - Its own verification is not used (it calls zeroed signatures valid), nor is its reader used on foreign files.
+//
+// # The promise
+//
+// What is sealed today verifies with every later version: Inspect may learn levels and algorithms, and may only refuse
+// what it accepted before when an algorithm is broken.
+//
+// Revocation is not asked at levels B-B and B-T: neither carries a proof of it. A seal certificate that was revoked is
+// found by validators that ask the authority (pyHanko, Acrobat, EU DSS), and at seal time from level B-LT on.
+package signing
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/digitorus/pdf"
+	"github.com/digitorus/pdfsign/sign"
+)
+
+// What a caller does differently about.
+var (
+	// ErrKeyUnavailable: the key is out of reach for now. Try again later.
+	ErrKeyUnavailable = errors.New("the seal's key is out of reach")
+	// ErrTSAUnavailable: no time-stamping authority gave a sound time-stamp. Try again later.
+	ErrTSAUnavailable = errors.New("no time-stamping authority gave a sound time-stamp")
+	// ErrCertificateExpired: the seal certificate has ended, or has not begun. Staff must install another.
+	ErrCertificateExpired = errors.New("the seal certificate is outside its validity")
+	// ErrCertificateRevoked: the seal certificate was revoked. Staff must install another. Levels B-B and B-T do not ask.
+	ErrCertificateRevoked = errors.New("the seal certificate was revoked")
+	// ErrUnfit: the document to seal lacks something the seal needs; see [CheckDocument]. For good.
+	ErrUnfit = errors.New("the document cannot be sealed as it is")
+	// ErrUnsound: our own output failed inspection. For good, and a fault of ours or of the key store.
+	ErrUnsound = errors.New("the sealed document failed its own inspection")
+)
+
+// Config says how to seal. Roots and every TSA's Roots must be given: the operating system's roots are never used.
+type Config struct {
+	Key   Key
+	Roots *x509.CertPool // the root that the seal certificate must lead to
+	Level Level          // B-B or B-T
+	TSAs  []TSA          // asked in this order; needed from B-T on
+
+	// What the signature dictionary says, all optional, printable ASCII only. Name is who seals; readers show it until
+	// they have read the certificate.
+	Name, Reason, Location, Contact string
+
+	Now func() time.Time // time.Now when nil
+}
+
+// Sealer seals documents. It is safe for concurrent use.
+type Sealer struct {
+	config  Config
+	cert    *x509.Certificate
+	chain   []*x509.Certificate // the certificate and its issuers, without the root: what a document embeds
+	stamper *stamper
+}
+
+// keyTrial bounds the trial signature at the start.
+const keyTrial = 30 * time.Second
+
+// NewSealer checks everything that can be checked before the first document, and gives every fault at once: the key
+// signs and matches its certificate, the certificate is valid now, may sign, is strong enough and leads to Roots, the
+// words are ASCII, the authorities are well configured. It signs once with the key; it asks no TSA.
+func NewSealer(c Config) (*Sealer, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+
+	if !c.Level.Includes(BB) {
+		fault("Level: %q is not a level that this version makes (B-B or B-T)", c.Level)
+	}
+	for _, w := range []struct{ field, words string }{{"Name", c.Name}, {"Reason", c.Reason}, {"Location", c.Location}, {"Contact", c.Contact}} {
+		if !printableASCII(w.words) {
+			fault("%s: only printable ASCII can be written in the signature (no accents)", w.field)
+		}
+	}
+	if c.Level.Includes(BT) && len(c.TSAs) == 0 {
+		fault("TSAs: level %s needs a time-stamping authority", c.Level)
+	}
+	stamper, err := newStamper(c.TSAs, c.Now)
+	if err != nil {
+		faults = append(faults, err)
+	}
+	s := &Sealer{config: c, stamper: stamper}
+	if c.Roots == nil {
+		fault("Roots: the root to trust is needed")
+	}
+	if c.Key == nil || c.Key.Certificate() == nil {
+		fault("Key: a key with a certificate is needed")
+		return nil, fmt.Errorf("seal: %w", errors.Join(faults...))
+	}
+
+	s.cert = c.Key.Certificate()
+	s.chain = []*x509.Certificate{s.cert}
+	for _, issuer := range inOrder(s.cert, c.Key.Chain()) {
+		if !selfIssued(issuer) {
+			s.chain = append(s.chain, issuer)
+		}
+	}
+	if err := checkStrength(s.cert.PublicKey); err != nil {
+		fault("Key: %w", err)
+	}
+	if err := checkSealUsage(s.cert); err != nil {
+		fault("Key: %w", err)
+	}
+	now := c.Now()
+	if err := s.checkValidity(now); err != nil {
+		fault("Key: %w", err)
+	} else if c.Roots != nil {
+		if _, err := chainTo(s.cert, s.chain[1:], c.Roots, now, x509.ExtKeyUsageAny); err != nil {
+			fault("Key: the certificate does not lead to Roots: %w", err)
+		}
+	}
+	if err := s.tryKey(); err != nil {
+		fault("Key: %w", err)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Sealer) tryKey() error {
+	ctx, cancel := context.WithTimeout(context.Background(), keyTrial)
+	defer cancel()
+	digest := make([]byte, crypto.SHA256.Size())
+	rand.Read(digest)
+	_, err := signVerified(ctx, s.config.Key, digest, crypto.SHA256)
+	return err
+}
+
+func (s *Sealer) checkValidity(now time.Time) error {
+	if now.After(s.cert.NotAfter) {
+		return fmt.Errorf("%w: it ended on %s", ErrCertificateExpired, s.cert.NotAfter.UTC().Format(time.RFC3339))
+	}
+	if now.Before(s.cert.NotBefore) {
+		return fmt.Errorf("%w: it begins on %s", ErrCertificateExpired, s.cert.NotBefore.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// checkSealUsage requires an end-entity certificate whose key usage names digitalSignature or nonRepudiation
+// (ETSI EN 319 412-2, clause 4.3.2).
+func checkSealUsage(cert *x509.Certificate) error {
+	if cert.IsCA {
+		return errors.New("the certificate is one of an authority, not of a seal")
+	}
+	if cert.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 {
+		return errors.New("the certificate's key usage does not allow sealing (digitalSignature or nonRepudiation)")
+	}
+	return nil
+}
+
+func printableASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+// Certificate is the certificate that seals.
+func (s *Sealer) Certificate() *x509.Certificate { return s.cert }
+
+// Level is the level that every sealed document has.
+func (s *Sealer) Level() Level { return s.config.Level }
+
+// The space reserved for the signature, beyond what pdfsign counts for the certificates and the signature value.
+const (
+	attributesReserve = 1 << 10  // bytes
+	tokenReserve      = 16 << 10 // bytes: real tokens with their chains have 3 to 8 KB
+)
+
+// Seal signs pdf and gives the sealed document, which begins with the very bytes of pdf. pdf must pass [CheckDocument].
+// Errors wrap ErrUnfit, ErrKeyUnavailable, ErrTSAUnavailable, ErrCertificateExpired or ErrUnsound, or are the context's;
+// any other comes from the key or from pdfsign and is for good.
+func (s *Sealer) Seal(ctx context.Context, pdf []byte) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	plan, err := planSeal(pdf)
+	if err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	now := s.config.Now()
+	if err := s.checkValidity(now); err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	sealed, err := s.sign(ctx, plan, now)
+	if err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	trust := Trust{Roots: s.config.Roots, Now: s.config.Now}
+	if s.config.Level.Includes(BT) {
+		if trust.TSARoots, err = s.addTimeStamp(ctx, sealed); err != nil {
+			return nil, fmt.Errorf("seal: %w", err)
+		}
+	}
+	if err := s.prove(ctx, plan, sealed, trust); err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	return sealed, nil
+}
+
+// sign lets pdfsign write the revision with the signature.
+func (s *Sealer) sign(ctx context.Context, plan *sealPlan, now time.Time) ([]byte, error) {
+	reader, err := pdf.NewReader(bytes.NewReader(plan.file), int64(len(plan.file)))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnfit, err)
+	}
+	reserve := attributesReserve
+	if s.config.Level.Includes(BT) {
+		reserve += tokenReserve
+	}
+	var out bytes.Buffer
+	signer := &sign.SignContext{
+		PDFReader:  reader,
+		InputFile:  bytes.NewReader(plan.file),
+		OutputFile: &out,
+		SignData: sign.SignData{
+			Signature: sign.SignDataSignature{
+				CertType: sign.ApprovalSignature,
+				Info: sign.SignDataSignatureInfo{
+					Name: s.config.Name, Reason: s.config.Reason, Location: s.config.Location, ContactInfo: s.config.Contact,
+					Date: now.UTC(),
+				},
+			},
+			Signer:            &handle{ctx: ctx, key: s.config.Key},
+			DigestAlgorithm:   crypto.SHA256,
+			Certificate:       s.cert,
+			CertificateChains: [][]*x509.Certificate{s.chain},
+			SubFilter:         sign.SubFilterETSICAdESDetached,
+			Context:           ctx,
+			PreSignCallback: func(c *sign.SignContext) error {
+				return c.UpdateObject(uint32(plan.page.number), plan.pageWith(nextObject(c)+1))
+			},
+		},
+		SignatureMaxLengthBase: uint32(hex.EncodedLen(reserve)),
+	}
+	if err := signer.SignPDF(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// nextObject is the number that pdfsign gives to the next object it adds, the signature; the field comes after it. It
+// counts from the highest number of the cross-reference and leaves one out.
+func nextObject(c *sign.SignContext) int {
+	highest := uint32(0)
+	for _, e := range c.PDFReader.Xref() {
+		ptr := e.Ptr()
+		highest = max(highest, ptr.GetID())
+	}
+	return int(highest) + 2
+}
+
+// addTimeStamp stamps the signature value and writes the token into the space of the signature. It gives the roots of
+// the authority that stamped.
+func (s *Sealer) addTimeStamp(ctx context.Context, sealed []byte) (*x509.CertPool, error) {
+	d, err := readDocument(sealed)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnsound, err)
+	}
+	field, err := d.sealField()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnsound, err)
+	}
+	der, err := field.contents()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnsound, err)
+	}
+	cms, err := parseSignedData(der)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnsound, err)
+	}
+	stamp, roots, err := s.stamper.stamp(ctx, cms.signature)
+	if err != nil {
+		return nil, err
+	}
+	if der, err = cms.withUnsigned(oidSignatureTimeStamp, stamp); err != nil {
+		return nil, err
+	}
+	hole := sealed[field.hole.start+1 : field.hole.end-1]
+	if hex.EncodedLen(len(der)) > len(hole) {
+		return nil, fmt.Errorf("%w: the time-stamp needs %d bytes, %d are reserved", ErrUnsound, len(stamp), tokenReserve)
+	}
+	n := hex.Encode(hole, der)
+	for i := n; i < len(hole); i++ {
+		hole[i] = '0'
+	}
+	return roots, nil
+}
+
+// prove inspects the sealed document as a stranger would, and that nothing but the seal was added.
+func (s *Sealer) prove(ctx context.Context, plan *sealPlan, sealed []byte, trust Trust) error {
+	report, err := Inspect(ctx, sealed, trust)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnsound, err)
+	}
+	if !report.Valid {
+		return fmt.Errorf("%w: %w", ErrUnsound, report.Err())
+	}
+	if !report.Level.Includes(s.config.Level) {
+		return fmt.Errorf("%w: level %s measured, %s asked", ErrUnsound, report.Level, s.config.Level)
+	}
+	if err := plan.unchanged(sealed); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnsound, err)
+	}
+	return nil
+}
