@@ -1,0 +1,263 @@
+package layout
+
+import (
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// colour is an RGB triple. Contrast: ink 21:1, blue 12:1, grey 6:1 on
+// white and 4.8:1 on the watermark.
+type colour struct{ r, g, b int }
+
+var (
+	paper  = colour{255, 255, 255}
+	ink    = colour{0, 0, 0}
+	blue   = colour{0x12, 0x35, 0x5B}
+	grey   = colour{0x5C, 0x63, 0x6B}
+	line   = colour{0xB4, 0xBA, 0xC2} // rules between rows
+	hair   = colour{0xF3, 0xF5, 0xF7} // zebra, notice
+	shadow = colour{0xE1, 0xE5, 0xEB} // PROVA, under everything
+)
+
+// style is how a run of text looks; size and leading in points.
+type style struct {
+	face          faceID
+	size, leading float64
+	colour        colour
+}
+
+func (s style) height() float64        { return s.leading * mmPerPoint }
+func (s style) strong() style          { s.face = semibold; return s }
+func (s style) in(c colour) style      { s.colour = c; return s }
+func (s style) baseline() float64      { return (s.leading/2 + s.size*0.33) * mmPerPoint } // half the cap height (0.66 em) below the middle
+func (s style) advance(r rune) float64 { return s.face.advance(r, s.size) }
+
+// The type sizes of the page; nothing under 7.5 pt.
+var (
+	bodyStyle    = style{regular, 10, 14, ink}
+	leadStyle    = style{italic, 10, 14, grey}
+	titleStyle   = style{semibold, 18, 22, blue}
+	courtesy     = style{italic, 10, 14, grey}
+	headingStyle = style{semibold, 12, 16, blue}
+	labelStyle   = style{regular, 8.5, 14, grey}
+	tableStyle   = style{regular, 8.5, 12, ink}
+	footStyle    = style{regular, 7.5, 9.6, grey}
+)
+
+// Span is a stretch of text in one weight.
+type Span struct {
+	Text   string
+	Strong bool
+}
+
+// run is text in one face, at x mm from the left of its line.
+type run struct {
+	text string
+	st   style
+	x, w float64
+}
+
+// textLine is one broken line: nothing in it can be broken any more.
+type textLine struct {
+	runs  []run
+	width float64
+}
+
+// glyph is one character as it will be drawn.
+type glyph struct {
+	r    rune
+	st   style
+	w    float64
+	mark bool // combines with the one before
+}
+
+// forbiddenRune: control characters, marks that hide or reorder text, and what
+// is no character at all. A line feed and a soft hyphen are not among them.
+func forbiddenRune(r rune) bool {
+	switch {
+	case r == '\n', r == softHyphen:
+		return false
+	case unicode.Is(unicode.Cc, r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Zl, r), unicode.Is(unicode.Zp, r):
+		return true // Cf holds the bidi marks, the zero-width characters, BOM and tags
+	case unicode.Is(unicode.Variation_Selector, r), unicode.Is(unicode.Noncharacter_Code_Point, r):
+		return true
+	case r == 0x034F, r == 0x115F, r == 0x1160, r == 0x17B4, r == 0x17B5, r == 0x3164, r == 0xFFA0, r == unicode.ReplacementChar:
+		return true // invisible letters and joiners that are not Cf; U+FFFD means that text was already lost
+	}
+	return false
+}
+
+// FindForbidden returns the first character of s that no page of ours prints:
+// controls (line feed included, for a value is one line), bidi marks, zero-width
+// and other invisible characters, U+FFFD. The door uses it, so that a request is
+// refused where its sender can still mend it.
+func FindForbidden(s string) (r rune, found bool) {
+	for _, r := range s {
+		if r == '\n' || forbiddenRune(r) {
+			return r, true
+		}
+	}
+	return 0, false
+}
+
+const softHyphen = 0x00AD
+
+// shape makes glyphs of spans: NFC, exotic spaces plain, a face for each
+// cluster. part names the place on the page for a fault.
+func shape(spans []Span, base style, part string) ([]glyph, *Fault) {
+	var out []glyph
+	for _, sp := range spans {
+		st := base
+		if sp.Strong {
+			st = st.strong()
+		}
+		rs := []rune(norm.NFC.String(strings.ReplaceAll(sp.Text, "\r\n", "\n")))
+		for i := 0; i < len(rs); {
+			j := i + 1 // the cluster is rs[i:j]: a character and the marks that combine with it
+			for j < len(rs) && unicode.Is(unicode.M, rs[j]) {
+				j++
+			}
+			cluster, err := shapeCluster(rs[i:j], st, part)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, cluster...)
+			i = j
+		}
+	}
+	return out, nil
+}
+
+func shapeCluster(rs []rune, st style, part string) ([]glyph, *Fault) {
+	out := make([]glyph, 0, len(rs))
+	use := st
+	if len(rs) > 1 {
+		use.face = fallback
+	}
+	for k, r := range rs {
+		if forbiddenRune(r) {
+			return nil, forbidden(r, part)
+		}
+		if r == '\n' || r == softHyphen {
+			out = append(out, glyph{r: r, st: st})
+			continue
+		}
+		if unicode.Is(unicode.Zs, r) && !use.face.has(r) {
+			r = ' '
+		}
+		if !use.face.has(r) {
+			if use.face == fallback || !fallback.has(r) {
+				return nil, missingGlyph(r, part)
+			}
+			use.face = fallback
+		}
+		out = append(out, glyph{r: r, st: use, w: use.advance(r), mark: k > 0})
+	}
+	return out, nil
+}
+
+// breakLines fills lines of width mm. It breaks at spaces, after hyphens and
+// slashes between letters, at soft hyphens (which then show), at line feeds, and, where a word
+// alone is longer than the line, between any two characters.
+func breakLines(gs []glyph, width float64) []textLine {
+	var lines []textLine
+	start := 0
+	for {
+		end, next, hyphen := fill(gs, start, width)
+		lines = append(lines, compose(gs[start:end], hyphen))
+		if next >= len(gs) {
+			if next > 0 && next == len(gs) && gs[next-1].r == '\n' && end < next {
+				lines = append(lines, textLine{})
+			}
+			return lines
+		}
+		start = next
+	}
+}
+
+// fill finds where the line that begins at start ends, and where the next begins.
+func fill(gs []glyph, start int, width float64) (end, next int, hyphen bool) {
+	const slack = 1e-6
+	x := 0.0
+	brkEnd, brkNext, brkHyphen := -1, -1, false
+	for i := start; i < len(gs); i++ {
+		g := gs[i]
+		switch {
+		case g.r == '\n':
+			return i, i + 1, false
+		case g.r == ' ':
+			brkEnd, brkNext, brkHyphen = i, i+1, false
+			x += g.w
+			continue
+		case g.r == softHyphen:
+			if x+g.st.advance('-') <= width+slack {
+				brkEnd, brkNext, brkHyphen = i, i+1, true
+			}
+			continue
+		}
+		if x+g.w > width+slack && i > start {
+			if brkEnd >= 0 {
+				for brkNext < len(gs) && gs[brkNext].r == ' ' {
+					brkNext++
+				}
+				return brkEnd, brkNext, brkHyphen
+			}
+			for i > start+1 && gs[i].mark {
+				i--
+			}
+			return i, i, false
+		}
+		x += g.w
+		if (g.r == '-' || g.r == '–' || g.r == '—' || g.r == '/') && i > start && i+1 < len(gs) && unicode.IsLetter(gs[i-1].r) && unicode.IsLetter(gs[i+1].r) {
+			brkEnd, brkNext, brkHyphen = i+1, i+1, false
+		}
+	}
+	return len(gs), len(gs), false
+}
+
+// compose joins glyphs to runs of one face, without the spaces at the end.
+func compose(gs []glyph, hyphen bool) textLine {
+	for len(gs) > 0 && gs[len(gs)-1].r == ' ' {
+		gs = gs[:len(gs)-1]
+	}
+	var l textLine
+	var text []rune
+	flush := func(st style, x float64) {
+		if len(text) > 0 {
+			l.runs = append(l.runs, run{string(text), st, x, l.width - x})
+			text = text[:0]
+		}
+	}
+	from := 0.0
+	var cur style
+	for _, g := range gs {
+		if g.r == softHyphen {
+			continue
+		}
+		if g.st != cur {
+			flush(cur, from)
+			cur, from = g.st, l.width
+		}
+		text = append(text, g.r)
+		l.width += g.w
+	}
+	if hyphen && len(text) > 0 {
+		text = append(text, '-')
+		l.width += cur.advance('-')
+	}
+	flush(cur, from)
+	return l
+}
+
+// set shapes and breaks in one go.
+func set(spans []Span, st style, width float64, part string) ([]textLine, *Fault) {
+	gs, err := shape(spans, st, part)
+	if err != nil {
+		return nil, err
+	}
+	return breakLines(gs, width), nil
+}
+
+func plain(s string) []Span { return []Span{{Text: s}} }

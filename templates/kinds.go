@@ -1,0 +1,6 @@
+package templates
+
+// kinds is the registry, in the order of the documents' codes in DESIGN. Adding a kind adds a line.
+var kinds = []*Kind{
+	coverageCertificate,
+}

@@ -1,0 +1,200 @@
+package templates
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// entries reads a locale file as it is: key → the forms of its text.
+func entries(t *testing.T, file string) map[string]map[string]string {
+	t.Helper()
+	raw, err := localeFiles.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m map[string]any
+	if err := json.Unmarshal(raw, &m); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	out := map[string]map[string]string{}
+	for key, v := range m {
+		out[key] = map[string]string{}
+		switch v := v.(type) {
+		case string:
+			out[key][""] = v
+		case map[string]any:
+			for form, text := range v {
+				out[key][form], _ = text.(string)
+			}
+		}
+	}
+	return out
+}
+
+func everyLanguage(t *testing.T) map[string]map[string]map[string]string {
+	t.Helper()
+	files, err := localeFiles.ReadDir("locales")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]map[string]map[string]string{}
+	for _, f := range files {
+		all[strings.TrimSuffix(f.Name(), ".json")] = entries(t, "locales/"+f.Name())
+	}
+	return all
+}
+
+// termKeys are the keys that w.term makes: an enumeration's name here, and the struct tags that hold its values.
+func termKeys(t *testing.T) map[string]bool {
+	t.Helper()
+	enums := map[string][][2]any{
+		"situation":    {{reflect.TypeFor[Holder](), "Situation"}, {reflect.TypeFor[Coverage](), "Basis"}},
+		"insured_type": {{reflect.TypeFor[Holder](), "InsuredType"}},
+		"id_document":  {{reflect.TypeFor[IDDocument](), "Type"}},
+		"relationship": {{reflect.TypeFor[Dependant](), "Relationship"}},
+		"scope":        {{reflect.TypeFor[Coverage](), "Scope"}},
+	}
+	keys := map[string]bool{}
+	for name, fields := range enums {
+		for _, f := range fields {
+			field, ok := f[0].(reflect.Type).FieldByName(f[1].(string))
+			if !ok || field.Tag.Get("enum") == "" {
+				t.Fatalf("%v.%v has no enumeration", f[0], f[1])
+			}
+			for v := range strings.SplitSeq(field.Tag.Get("enum"), ",") {
+				keys[name+"."+v] = true
+			}
+		}
+	}
+	return keys
+}
+
+// Every key that the code says is in every language, and every key of a language is said.
+func TestWordsAreCompleteAndUsed(t *testing.T) {
+	used := termKeys(t)
+	said := regexp.MustCompile(`"([a-z_]+(?:\.[a-z_]+)*)"`)
+	sources, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	literals := map[string]bool{}
+	terms := 0
+	for _, f := range sources {
+		if strings.HasSuffix(f, "_test.go") {
+			continue
+		}
+		src, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range said.FindAllSubmatch(src, -1) {
+			literals[string(m[1])] = true
+		}
+		for _, m := range regexp.MustCompile(`\bterm\("([a-z_]+)"`).FindAllSubmatch(src, -1) {
+			terms++
+			if !slices.ContainsFunc(slices.Collect(maps.Keys(used)), func(k string) bool { return strings.HasPrefix(k, string(m[1])+".") }) {
+				t.Errorf("this test does not know the enumeration %s", m[1])
+			}
+		}
+		// What is asked for directly must be a key, whatever the locales say.
+		for _, m := range regexp.MustCompile(`\b(?:say|count)\("([a-z_.]+)"`).FindAllSubmatch(src, -1) {
+			used[string(m[1])] = true
+		}
+	}
+	if terms == 0 {
+		t.Fatal("no enumeration is said: this test reads nothing")
+	}
+	for lang, words := range everyLanguage(t) {
+		for key := range used {
+			if _, ok := words[key]; !ok {
+				t.Errorf("%s has no words for %q", lang, key)
+			}
+		}
+		for key := range words {
+			if !used[key] && !literals[key] {
+				t.Errorf("%s: nobody says %q", lang, key)
+			}
+		}
+	}
+}
+
+// The languages hold the same keys, with the same names and plural forms, and no empty words.
+func TestLanguagesAgree(t *testing.T) {
+	all := everyLanguage(t)
+	name := regexp.MustCompile(`{{\.[A-Za-z]+}}`)
+	names := func(forms map[string]string) []string {
+		set := map[string]bool{}
+		for _, text := range forms {
+			for _, n := range name.FindAllString(text, -1) {
+				set[n] = true
+			}
+		}
+		return slices.Sorted(maps.Keys(set))
+	}
+	for lang, words := range all {
+		if _, ok := numberLocales[lang]; !ok {
+			t.Errorf("numbers and dates are not known in %s", lang)
+		}
+		for key, forms := range words {
+			for form, text := range forms {
+				if strings.TrimSpace(text) == "" || text != strings.TrimSpace(text) || strings.Contains(text, "'") {
+					t.Errorf("%s: %q %s is empty, has outer spaces or a typewriter apostrophe", lang, key, form)
+				}
+			}
+			ours, ok := all[official][key]
+			if !ok {
+				t.Errorf("%s has %q, %s has not", lang, key, official)
+				continue
+			}
+			if !slices.Equal(names(forms), names(ours)) {
+				t.Errorf("%s: %q has %v, in %s %v", lang, key, names(forms), official, names(ours))
+			}
+			if _, plural := ours["other"]; plural && forms["other"] == "" {
+				t.Errorf("%s: %q has no plural", lang, key)
+			}
+		}
+		for key := range all[official] {
+			if _, ok := words[key]; !ok {
+				t.Errorf("%s lacks %q", lang, key)
+			}
+		}
+	}
+	for _, k := range kinds {
+		for _, l := range k.Languages {
+			if _, ok := all[l]; !ok {
+				t.Errorf("%s promises %s, which has no words", k.ID, l)
+			}
+		}
+	}
+}
+
+// A word that is missing in a language is an error, not a word of another language.
+func TestMissingWords(t *testing.T) {
+	w := wordsOf("en")
+	if got := w.say("no_such_key"); got != "" || w.err == nil {
+		t.Errorf("said %q, error %v", got, w.err)
+	}
+	w = wordsOf("fr")
+	if got := w.say("yes"); got != "" || w.err == nil {
+		t.Errorf("said %q in a language without words, error %v", got, w.err)
+	}
+}
+
+func TestPlurals(t *testing.T) {
+	for lang, want := range map[string][2]string{
+		"ca": {"Consta 1 persona assegurada indirectament a través del titular:", "Consten 12 persones assegurades indirectament a través del titular:"},
+		"en": {"1 person is insured through the holder:", "12 persons are insured through the holder:"},
+	} {
+		w := wordsOf(lang)
+		if got := [2]string{w.count("coverage_certificate.dependants_count", 1), w.count("coverage_certificate.dependants_count", 12)}; got != want {
+			t.Errorf("%s: %q", lang, got)
+		}
+	}
+}
