@@ -1,0 +1,186 @@
+package ledger
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"segell/storage"
+)
+
+// Document says what lies at a document's key: what a worker needs to finish
+// the record whether it stored the bytes itself or found them there.
+type Document struct {
+	SHA256      string // of the sealed PDF, hexadecimal
+	Size        int64  // bytes
+	Level       string // PAdES level measured on the bytes
+	Pages       int
+	Certificate string // SHA-256 of the certificate that sealed it, hexadecimal
+}
+
+const (
+	metadataKind        = "kind"
+	metadataSHA256      = "sha256"
+	metadataLevel       = "level"
+	metadataPages       = "pages"
+	metadataCertificate = "certificate"
+	metadataTombstone   = "tombstone" // its value is the state: cancelled, erased
+)
+
+// Issue stores the sealed PDF of a request, create-only: the one commit. Where
+// a document lies already, an earlier run had got as far: it is adopted, and
+// what is returned describes the stored bytes, not pdf. It returns ErrCancelled
+// if a tombstone lies there.
+func (l *Ledger) Issue(ctx context.Context, r Request, pdf []byte, d Document) (Document, error) {
+	sum := sha256.Sum256(pdf)
+	d.SHA256, d.Size = hex.EncodeToString(sum[:]), int64(len(pdf))
+	_, err := l.objects.Create(ctx, DocumentKey(r.ID), pdf, storage.Put{ContentType: "application/pdf", Metadata: map[string]string{
+		metadataKind: r.Kind, metadataSHA256: d.SHA256, metadataLevel: d.Level,
+		metadataPages: strconv.Itoa(d.Pages), metadataCertificate: d.Certificate,
+	}})
+	if errors.Is(err, storage.ErrExists) {
+		return l.Issued(ctx, r.ID)
+	}
+	if err != nil {
+		return Document{}, fmt.Errorf("storing the document: %w", err)
+	}
+	return d, nil
+}
+
+// Issued describes the document that lies at an id: ErrNotFound if none does,
+// ErrCancelled for a tombstone, ErrDamaged if the bytes are not those described.
+func (l *Ledger) Issued(ctx context.Context, id string) (Document, error) {
+	// Most often there is none, and then a GET costs less than a HEAD: HEAD cannot
+	// tell a missing object from a missing bucket, and must be asked again.
+	object, err := l.objects.Get(ctx, DocumentKey(id))
+	if errors.Is(err, storage.ErrNotFound) {
+		return Document{}, ErrNotFound
+	}
+	if err != nil {
+		return Document{}, fmt.Errorf("looking for the document: %w", err)
+	}
+	if object.Metadata[metadataTombstone] != "" {
+		return Document{}, ErrCancelled
+	}
+	pages, err := strconv.Atoi(object.Metadata[metadataPages])
+	sum := sha256.Sum256(object.Body)
+	d := Document{SHA256: hex.EncodeToString(sum[:]), Size: object.Size, Level: object.Metadata[metadataLevel],
+		Pages: pages, Certificate: object.Metadata[metadataCertificate]}
+	if err != nil || object.Metadata[metadataSHA256] != d.SHA256 || d.Level == "" {
+		return Document{}, fmt.Errorf("%w: the document of %s is not what its description says", ErrDamaged, id)
+	}
+	return d, nil
+}
+
+// Record is the register's entry of an issued document. It says nothing of the
+// holder that the document's reader could not check against the paper.
+type Record struct {
+	ID         string    `json:"id"`
+	Kind       string    `json:"kind"`
+	Number     string    `json:"number"`
+	Language   string    `json:"language"`
+	Client     string    `json:"client"`
+	IssuedAt   time.Time `json:"issued_at"`
+	ValidUntil string    `json:"valid_until,omitempty"` // yyyy-mm-dd, the last day; empty: no end
+	Level      string    `json:"level"`
+	Pages      int       `json:"pages"`
+	Holder     string    `json:"holder"`        // HMAC of the CASS number
+	Masked     Masked    `json:"masked_holder"` // what verification shows
+	Status     State     `json:"status"`        // issued, withdrawn, replaced
+	Versions   []Version `json:"versions"`      // newest last; renewal adds one before the bytes change
+	Tries      int       `json:"tries"`         // how often a worker began, 1 if at once
+
+	Certificate string     `json:"certificate"` // SHA-256 of the certificate that sealed it
+	WithdrawnAt *time.Time `json:"withdrawn_at,omitempty"`
+	ReplacedBy  string     `json:"replaced_by,omitempty"` // document number
+}
+
+// Version is one state of a document's bytes.
+type Version struct {
+	SHA256 string    `json:"sha256"`
+	Size   int64     `json:"size"`
+	At     time.Time `json:"at"`
+}
+
+// Masked is a holder as verification shows one: enough to compare with the
+// paper in hand, too little to learn who it is.
+type Masked struct {
+	Initials   string `json:"initials"`    // "M. C. P. C."
+	CASSNumber string `json:"cass_number"` // "•••••0A"
+}
+
+// Finish writes what follows from an issued document: the record, the code, and
+// deletes the request last. Every step may have been done before.
+func (l *Ledger) Finish(ctx context.Context, r Request, d Document, language, validUntil string, masked Masked, tries int) error {
+	record := Record{
+		ID: r.ID, Kind: r.Kind, Number: r.Number, Language: language, Client: r.Client, IssuedAt: r.IssuedAt, ValidUntil: validUntil,
+		Level: d.Level, Pages: d.Pages, Holder: r.Holder, Masked: masked, Status: StateIssued, Tries: tries, Certificate: d.Certificate,
+		Versions: []Version{{SHA256: d.SHA256, Size: d.Size, At: l.now().UTC().Truncate(time.Second)}},
+	}
+	body, err := json.Marshal(record)
+	if err != nil {
+		return fmt.Errorf("encoding a record: %w", err)
+	}
+	if _, err := l.objects.Create(ctx, recordKey(r.ID), body, storage.Put{ContentType: jsonType}); err != nil && !errors.Is(err, storage.ErrExists) {
+		return fmt.Errorf("writing the record: %w", err)
+	}
+	code, err := json.Marshal(codeEntry{ID: r.ID})
+	if err != nil {
+		return err
+	}
+	if _, err := l.objects.Create(ctx, codeKey(r.CSV), code, storage.Put{ContentType: jsonType}); err != nil && !errors.Is(err, storage.ErrExists) {
+		return fmt.Errorf("writing the code: %w", err)
+	}
+	return l.Forget(ctx, r.ID)
+}
+
+// Forget deletes a request whose end is in the register (or is a tombstone).
+func (l *Ledger) Forget(ctx context.Context, id string) error {
+	if err := l.objects.Delete(ctx, requestKey(id)); err != nil {
+		return fmt.Errorf("deleting a finished request: %w", err)
+	}
+	return nil
+}
+
+type codeEntry struct {
+	ID string `json:"id"`
+}
+
+// Record reads the register's entry of a request: ErrNotFound if it has none.
+func (l *Ledger) Record(ctx context.Context, id string) (Record, error) {
+	var record Record
+	if _, err := l.readJSON(ctx, recordKey(id), &record); err != nil {
+		return Record{}, fmt.Errorf("reading a record: %w", err)
+	}
+	if record.ID != id {
+		return Record{}, fmt.Errorf("%w: a record is another request's", ErrDamaged)
+	}
+	return record, nil
+}
+
+// ByCSV reads the register's entry of the document that carries code.
+func (l *Ledger) ByCSV(ctx context.Context, code CSV) (Record, error) {
+	var entry codeEntry
+	if _, err := l.readJSON(ctx, codeKey(code), &entry); err != nil {
+		return Record{}, fmt.Errorf("looking up a code: %w", err)
+	}
+	if CheckID(entry.ID) != nil {
+		return Record{}, fmt.Errorf("%w: a code names no request", ErrDamaged)
+	}
+	return l.Record(ctx, entry.ID)
+}
+
+// DownloadExpiry is how long a presigned address lives: so long a withdrawn
+// document stays within reach of who already has the address.
+const DownloadExpiry = 60 * time.Second
+
+// Download returns an address, good for DownloadExpiry, from which the sealed
+// PDF can be fetched without further permission.
+func (l *Ledger) Download(ctx context.Context, id, fileName string) (string, error) {
+	return l.objects.Presign(ctx, DocumentKey(id), DownloadExpiry, storage.Download{FileName: fileName, ContentType: "application/pdf"})
+}

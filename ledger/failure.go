@@ -1,0 +1,162 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"segell/storage"
+)
+
+// Failure is why a request was given up. It holds no personal data: causes are
+// rows of one table, and details come from errors that never quote a request.
+type Failure struct {
+	ID       string    `json:"id"`
+	Kind     string    `json:"kind"`
+	Number   string    `json:"number"`
+	Stage    Stage     `json:"stage"`
+	Cause    string    `json:"cause"`  // the id of a row of Causes
+	Detail   string    `json:"detail"` // for the engineer
+	Tries    []Try     `json:"tries"`  // oldest first, the last one is the end
+	FailedAt time.Time `json:"failed_at"`
+}
+
+// Try is one attempt that did not succeed.
+type Try struct {
+	At    time.Time `json:"at"`
+	Stage Stage     `json:"stage"`
+	Cause string    `json:"cause"`
+}
+
+// Stage is a step of the way of a document.
+type Stage string
+
+// The stages, in their order.
+const (
+	StageRead   Stage = "read"
+	StageRender Stage = "render"
+	StageSeal   Stage = "seal"
+	StageStore  Stage = "store"
+)
+
+// GiveUp records that a request failed for good, create-only: the first word
+// stands until staff retry it. From now on the request is no longer unfinished;
+// the caller removes its task after this.
+func (l *Ledger) GiveUp(ctx context.Context, f Failure) error {
+	body, err := json.Marshal(f)
+	if err != nil {
+		return fmt.Errorf("encoding a failure: %w", err)
+	}
+	if _, err := l.objects.Create(ctx, failureKey(f.ID), body, storage.Put{ContentType: jsonType}); err != nil && !errors.Is(err, storage.ErrExists) {
+		return fmt.Errorf("recording a failure: %w", err)
+	}
+	return nil
+}
+
+// Failure reads why a request was given up: ErrNotFound if it was not.
+func (l *Ledger) Failure(ctx context.Context, id string) (Failure, error) {
+	var f Failure
+	_, err := l.readJSON(ctx, failureKey(id), &f)
+	if err != nil {
+		return f, fmt.Errorf("reading a failure: %w", err)
+	}
+	return f, nil
+}
+
+// Failures yields every request that was given up, oldest request first. It
+// ends with the first error.
+func (l *Ledger) Failures(ctx context.Context) iter.Seq2[Failure, error] {
+	return func(yield func(Failure, error) bool) {
+		for id, err := range l.ids(ctx, failuresPrefix) {
+			if err != nil {
+				yield(Failure{}, fmt.Errorf("listing failures: %w", err))
+				return
+			}
+			f, err := l.Failure(ctx, id)
+			if errors.Is(err, ErrNotFound) {
+				continue // retried while we listed
+			}
+			if !yield(f, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Reopen deletes the failure of a request so that it is unfinished again. If its
+// caller ends before enqueuing it, the reconciler does. It returns ErrNotFound
+// if the request has no failure or is no longer there to be tried again.
+func (l *Ledger) Reopen(ctx context.Context, id string) (Request, error) {
+	if _, err := l.Failure(ctx, id); err != nil {
+		return Request{}, err
+	}
+	request, err := l.Request(ctx, id)
+	if err != nil {
+		return Request{}, err
+	}
+	if err := l.objects.Delete(ctx, failureKey(id)); err != nil {
+		return Request{}, fmt.Errorf("deleting a failure: %w", err)
+	}
+	return request, nil
+}
+
+// Unfinished yields the ids of requests that were accepted and neither issued
+// nor given up, oldest first. Whether a job works on them is for the queue to
+// say. It ends with the first error.
+func (l *Ledger) Unfinished(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		// Both listings are in the order of ids, so one walk beside the other
+		// tells them apart. Failures are read second: one recorded in between
+		// makes a job that finds it and ends.
+		next, stop := iter.Pull2(l.ids(ctx, failuresPrefix))
+		defer stop()
+		failed, failedErr, more := next()
+		for id, err := range l.ids(ctx, requestsPrefix) {
+			for err == nil && more && failedErr == nil && failed < id {
+				failed, failedErr, more = next()
+			}
+			if err == nil && more {
+				err = failedErr
+			}
+			if err != nil {
+				yield("", fmt.Errorf("listing what is unfinished: %w", err))
+				return
+			}
+			if more && failed == id {
+				continue
+			}
+			if !yield(id, nil) {
+				return
+			}
+		}
+	}
+}
+
+// QueueOf returns the queue that a request named at the door.
+func (l *Ledger) QueueOf(ctx context.Context, id string) (string, error) {
+	info, err := l.objects.Head(ctx, requestKey(id))
+	if errors.Is(err, storage.ErrNotFound) {
+		return "", ErrNotFound
+	}
+	if err != nil {
+		return "", fmt.Errorf("looking for a request: %w", err)
+	}
+	return info.Metadata[metadataQueue], nil
+}
+
+func (l *Ledger) ids(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for info, err := range l.objects.List(ctx, prefix, "") {
+			if err != nil {
+				yield("", err)
+				return
+			}
+			if id := idOfKey(info.Key); id != "" && !yield(id, nil) {
+				return
+			}
+		}
+	}
+}
