@@ -1,0 +1,195 @@
+package worker
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"segell/ledger"
+	"segell/queue"
+	"segell/templates"
+)
+
+// run is one try at one request.
+type run struct {
+	id       string
+	queue    string
+	origin   queue.Origin
+	task     *asynq.Task
+	progress queue.Progress
+	stage    ledger.Stage
+	request  ledger.Request
+}
+
+// handle is what asynq calls for a job. It ends in one of four ways: done (nil),
+// again later (retry), given up (RevokeTask, with the failure in the ledger), or
+// dropped because the ledger knows nothing of it.
+func (w *Worker) handle(ctx context.Context, task *asynq.Task) error {
+	id := string(task.Payload())
+	if err := ledger.CheckID(id); err != nil {
+		w.Log.Error("a job that names no request was dropped")
+		return fmt.Errorf("no request id: %w", asynq.RevokeTask)
+	}
+	r := &run{id: id, origin: queue.OriginOf(task), task: task, stage: ledger.StageRead}
+	r.queue, _ = asynq.GetQueueName(ctx)
+	if job, err := w.Queue.Job(ctx, id, r.queue); err == nil {
+		r.progress = job.Progress
+	}
+	began := w.Now()
+	err := w.try(ctx, r)
+	if err == nil {
+		return nil
+	}
+	cause := ledger.CauseOf(causeID(err))
+	r.progress.Tries = append(r.progress.Tries, queue.Try{At: began.UTC().Truncate(time.Second), Stage: string(r.stage), Cause: cause.ID,
+		Waiting: cause.Nature == ledger.Waiting})
+	log := w.Log.With("id", id, "kind", r.request.Kind, "stage", r.stage, "cause", cause.ID, "detail", detail(err), "tries", len(r.progress.Tries))
+
+	counted := 0
+	for _, try := range r.progress.Tries {
+		if !try.Waiting {
+			counted++
+		}
+	}
+	tooOld := w.Now().Sub(ledger.TimeOf(id)) > ledger.MaxWait
+	if cause.Nature == ledger.Permanent || counted >= ledger.MaxTries || tooOld {
+		failure := ledger.Failure{ID: id, Kind: r.request.Kind, Number: r.request.Number, Stage: r.stage, Cause: cause.ID,
+			Detail: detail(err), FailedAt: w.Now().UTC().Truncate(time.Second)}
+		for _, try := range r.progress.Tries {
+			failure.Tries = append(failure.Tries, ledger.Try{At: try.At, Stage: ledger.Stage(try.Stage), Cause: try.Cause})
+		}
+		if recording := w.Ledger.GiveUp(ctx, failure); recording == nil {
+			log.Error("a request was given up")
+			return fmt.Errorf("given up: %w", asynq.RevokeTask)
+		}
+		// Not recorded: not given up. The ledger is away, and the job waits for it.
+		cause = ledger.CauseOf("storage_away")
+	}
+	pause := cause.Pause(len(r.progress.Tries))
+	r.progress.Step = ""
+	if n := len(r.progress.Tries); n > keptTries {
+		// A wait of days would grow without end; the first tells most, and the last.
+		r.progress.Tries = append(r.progress.Tries[:1:1], r.progress.Tries[n-keptTries+1:]...)
+	}
+	r.note()
+	log.Warn("a request will be tried again", "in", pause)
+	return retry{cause: cause.ID, pause: pause}
+}
+
+// keptTries is how many tries a job remembers.
+const keptTries = 40
+
+// try goes the way of a document once.
+func (w *Worker) try(ctx context.Context, r *run) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			// The value may quote a request: its type and the stack say enough.
+			w.Log.Error("a panic was caught", "id", r.id, "stage", r.stage, "type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
+			err = errPanic
+		}
+	}()
+	r.request, err = w.Ledger.Request(ctx, r.id)
+	if errors.Is(err, ledger.ErrNotFound) {
+		w.Log.Info("a job without a request was dropped: it is finished, or was never accepted", "id", r.id)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if r.origin != queue.Door || len(r.progress.Tries) > 0 {
+		// The reconciler may have listed the request just before it was given up.
+		if _, err := w.Ledger.Failure(ctx, r.id); !errors.Is(err, ledger.ErrNotFound) {
+			return err // nil: it was given up, and waits for staff
+		}
+	}
+
+	r.step(ledger.StageRender)
+	kind, ok := templates.Lookup(r.request.Kind)
+	if !ok {
+		return fmt.Errorf("%w: this version knows no such kind", errData)
+	}
+	request, err := kind.Decode(r.request.Body, r.request.IssuedAt)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errData, err)
+	}
+	document, err := w.Ledger.Issued(ctx, r.id)
+	switch {
+	case err == nil: // an earlier run had stored it; only the register is unfinished
+	case errors.Is(err, ledger.ErrCancelled):
+		return w.Ledger.Forget(ctx, r.id)
+	case errors.Is(err, ledger.ErrNotFound):
+		if document, err = w.produce(ctx, r, request); errors.Is(err, ledger.ErrCancelled) {
+			return w.Ledger.Forget(ctx, r.id)
+		} else if err != nil {
+			return err
+		}
+	default:
+		return err
+	}
+	var until string
+	if last, ok := request.ValidUntil(r.request.IssuedAt); ok {
+		until = last.String()
+	}
+	masked := ledger.Mask(request.Holder.FullName, request.Holder.CASSNumber)
+	if err := w.Ledger.Finish(ctx, r.request, document, request.Language, until, masked, len(r.progress.Tries)+1); err != nil {
+		return err
+	}
+	w.Log.Info("issued", "id", r.id, "kind", r.request.Kind, "number", r.request.Number, "pages", document.Pages, "level", document.Level,
+		"bytes", document.Size, "after", w.Now().Sub(ledger.TimeOf(r.id)).Round(time.Millisecond))
+	return nil
+}
+
+// produce renders, seals and stores the document.
+func (w *Worker) produce(ctx context.Context, r *run, request *templates.Request) (ledger.Document, error) {
+	rendered, err := w.render(ctx, r, request)
+	if err != nil {
+		return ledger.Document{}, err
+	}
+	r.step(ledger.StageSeal)
+	sealed, err := w.Sealer.Seal(ctx, rendered.PDF)
+	if err != nil {
+		return ledger.Document{}, fmt.Errorf("sealing: %w", err)
+	}
+	r.step(ledger.StageStore)
+	certificate := sha256.Sum256(w.Sealer.Certificate().Raw)
+	return w.Ledger.Issue(ctx, r.request, sealed, ledger.Document{Level: string(w.Sealer.Level()), Pages: rendered.Pages,
+		Certificate: hex.EncodeToString(certificate[:])})
+}
+
+func (w *Worker) render(ctx context.Context, r *run, request *templates.Request) (templates.Rendered, error) {
+	select {
+	case w.rendering <- struct{}{}:
+		defer func() { <-w.rendering }()
+	case <-ctx.Done():
+		return templates.Rendered{}, ctx.Err()
+	}
+	return templates.Render(ctx, request, templates.Issue{
+		Number: r.request.Number, CSV: r.request.CSV.Grouped(), VerificationURL: w.PublicURL + "/v/" + string(r.request.CSV),
+		IssuedAt: r.request.IssuedAt, SealedBy: w.SealedBy, Mark: w.Mark, Proof: w.Proof,
+	})
+}
+
+// step notes where the job is, for who asks meanwhile.
+func (r *run) step(stage ledger.Stage) {
+	r.stage = stage
+	r.progress.Step = string(stage)
+	r.note()
+}
+
+// note is best effort: what it writes is for looking at.
+func (r *run) note() {
+	writer := r.task.ResultWriter()
+	if writer == nil {
+		return
+	}
+	if text, err := json.Marshal(r.progress); err == nil {
+		_, _ = writer.Write(text)
+	}
+}

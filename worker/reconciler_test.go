@@ -1,0 +1,158 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"segell/internal/servers"
+	"segell/ledger"
+	"segell/queue"
+	"segell/samples"
+	"segell/storage"
+)
+
+// reconciled is a bench with a real Redis and nobody who works.
+func reconciled(t *testing.T) (*bench, *queue.Queue, redis.UniversalClient, *servers.Redis, *Reconciler) {
+	t.Helper()
+	b := newBench(t)
+	server := servers.NewRedis(t, servers.RedisOptions{})
+	client, err := queue.Open("redis://" + server.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	q := queue.New(client)
+	return b, q, client, server, NewReconciler(b.Ledger, q, client, slog.New(slog.NewTextHandler(&bytes.Buffer{}, nil)))
+}
+
+func pass(t *testing.T, r *Reconciler) Pass {
+	t.Helper()
+	p, err := r.Pass(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestTheReconcilerEnqueuesWhatHasNoLiveJob(t *testing.T) {
+	b, q, client, server, r := reconciled(t)
+	body := sample(t, samples.Standard)
+	lost, live, archived, failed := b.accept(t, body), b.accept(t, body), b.accept(t, body), b.accept(t, body)
+	for _, id := range []string{live, archived} {
+		if err := q.Enqueue(t.Context(), id, queue.Interactive, queue.Door); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := asynq.NewInspectorFromRedisClient(client).ArchiveTask(queue.Interactive, archived); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Ledger.GiveUp(t.Context(), ledger.Failure{ID: failed, Cause: "unexpected"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := pass(t, r), (Pass{Unfinished: 3, Enqueued: 2}); got != want {
+		t.Errorf("the pass found %+v, want %+v", got, want)
+	}
+	for id, want := range map[string]queue.JobState{lost: queue.Pending, live: queue.Pending, archived: queue.Pending, failed: queue.NoJob} {
+		if job, err := q.Job(t.Context(), id, queue.Interactive); err != nil || job.State != want {
+			t.Errorf("%s has a job that is %q (%v), want %q", id, job.State, err, want)
+		}
+	}
+	if got, want := pass(t, r), (Pass{Unfinished: 3}); got != want {
+		t.Errorf("the next pass found %+v, want %+v", got, want)
+	}
+	server.FlushAll()
+	if got, want := pass(t, r), (Pass{Unfinished: 3, Enqueued: 3}); got != want {
+		t.Errorf("after Redis was emptied the pass found %+v, want %+v", got, want)
+	}
+}
+
+func TestARequestOfAnotherVersionsQueueIsNotForgotten(t *testing.T) {
+	b, q, _, _, r := reconciled(t)
+	id := b.accept(t, sample(t, samples.Standard))
+	key := b.keys(t, "requests/")[0]
+	object, err := b.bucket.Get(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	object.Metadata["queue"] = "express"
+	if _, err := b.bucket.Write(t.Context(), key, object.Body, storage.Put{Metadata: object.Metadata}); err != nil {
+		t.Fatal(err)
+	}
+	if got := pass(t, r); got.Enqueued != 1 {
+		t.Errorf("the pass found %+v", got)
+	}
+	if job, err := q.Job(t.Context(), id, queue.Batch); err != nil || !job.Live() {
+		t.Errorf("its job: %+v, %v", job, err)
+	}
+}
+
+func TestOneReconcilerAtATime(t *testing.T) {
+	b, q, client, server, _ := reconciled(t)
+	log := slog.New(slog.NewTextHandler(&bytes.Buffer{}, nil))
+	// The second begins while the first holds the lease, and takes over from it.
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		NewReconciler(b.Ledger, q, client, log).Run(ctx, time.Hour)
+	}()
+	waitFor(t, "the first to hold the lease", func() bool { return client.Exists(t.Context(), "segell:lease:reconciler").Val() == 1 })
+	holder := client.Get(t.Context(), "segell:lease:reconciler").Val()
+	second, stopSecond := context.WithCancel(t.Context())
+	endedSecond := make(chan struct{})
+	go func() {
+		defer close(endedSecond)
+		NewReconciler(b.Ledger, q, client, log).Run(second, 100*time.Millisecond)
+	}()
+	id := b.accept(t, sample(t, samples.Standard))
+	time.Sleep(500 * time.Millisecond) // five periods of the second
+	if job, err := q.Job(t.Context(), id, queue.Interactive); err != nil || job.State != queue.NoJob || client.Get(t.Context(), "segell:lease:reconciler").Val() != holder {
+		t.Errorf("the one without the lease worked: job %+v, %v", job, err)
+	}
+	stop()
+	<-ended
+	waitFor(t, "the second to take over", func() bool {
+		job, err := q.Job(t.Context(), id, queue.Interactive)
+		return err == nil && job.Live()
+	})
+	// An emptied Redis is noticed without anybody telling.
+	server.FlushAll()
+	waitFor(t, "the emptied Redis to be filled", func() bool {
+		job, err := q.Job(t.Context(), id, queue.Interactive)
+		return err == nil && job.Live()
+	})
+	stopSecond()
+	<-endedSecond
+}
+
+// While Redis or the bucket is away the reconciler goes on trying.
+func TestTheReconcilerOutlivesItsDependencies(t *testing.T) {
+	b, q, client, server, r := reconciled(t)
+	id := b.accept(t, sample(t, samples.Standard))
+	server.Kill()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go r.Run(ctx, time.Hour)
+	time.Sleep(300 * time.Millisecond)
+	server.Restart()
+	waitFor(t, "the job after Redis came back", func() bool {
+		job, err := q.Job(t.Context(), id, queue.Interactive)
+		return err == nil && job.Live()
+	})
+	_ = client
+}
+
+func waitFor(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not seen in 30 s: %s", what)
+		}
+	}
+}
