@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+	"github.com/versity/versitygw/backend/meta"
+	"github.com/versity/versitygw/backend/posix"
+	"github.com/versity/versitygw/embedgw"
+	"golang.org/x/sync/errgroup"
+
+	"segell/queue"
+	"segell/storage"
+)
+
+const bucketName = "segell"
+
+// startRedis starts a Redis in memory. It loses everything when the sandbox
+// ends, which the ledger does not mind.
+func startRedis() (client redis.UniversalClient, stop func(), err error) {
+	server := miniredis.NewMiniRedis()
+	if err := server.Start(); err != nil {
+		return nil, nil, fmt.Errorf("starting the embedded Redis: %w", err)
+	}
+	// Its keys grow old only when told to.
+	ticker := time.NewTicker(time.Second)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-ticker.C:
+				server.FastForward(time.Second)
+			case <-done:
+				return
+			}
+		}
+	}()
+	client, err = queue.Open("redis://" + server.Addr())
+	return client, func() {
+		client.Close()
+		ticker.Stop()
+		close(done)
+		server.Close()
+	}, err
+}
+
+// startS3 starts an S3 server whose objects are files below dir, and returns the
+// bucket that is the ledger.
+func startS3(ctx context.Context, group *errgroup.Group, dir string, k *keys) (*storage.Bucket, error) {
+	root := filepath.Join(dir, "bucket")
+	if err := os.MkdirAll(root, 0o700); err != nil {
+		return nil, err
+	}
+	var store meta.MetadataStorer = meta.XattrMeta{}
+	options := posix.PosixOpts{}
+	if (meta.XattrMeta{}).Test(root) != nil {
+		// A file system without extended attributes: what belongs to an object is
+		// kept in files of its own.
+		beside := filepath.Join(dir, "bucket-metadata")
+		if err := os.MkdirAll(beside, 0o700); err != nil {
+			return nil, err
+		}
+		sidecar, err := meta.NewSideCar(beside)
+		if err != nil {
+			return nil, fmt.Errorf("starting the embedded S3 server: %w", err)
+		}
+		store, options.SideCarDir = sidecar, beside
+	}
+	backend, err := posix.New(root, store, options)
+	if err != nil {
+		return nil, fmt.Errorf("starting the embedded S3 server: %w", err)
+	}
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	group.Go(func() error {
+		err := embedgw.RunVersityGW(ctx, backend, &embedgw.Config{RootUserAccess: k.s3Access, RootUserSecret: k.s3Secret, Region: "us-east-1",
+			Ports: []string{address}, MaxConnections: 4096, MaxRequests: 2048, MultipartMaxParts: 10_000, KeepAlive: true, Quiet: true, DisableACLs: true})
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("the embedded S3 server ended: %w", err)
+	})
+	bucket, err := storage.Open(ctx, storage.Config{Endpoint: "http://" + address, Region: "us-east-1", Bucket: bucketName,
+		AccessKey: k.s3Access, SecretKey: k.s3Secret, PathStyle: true})
+	if err != nil {
+		return nil, err
+	}
+	waiting, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for {
+		err := bucket.MakeBucket(waiting)
+		if err == nil {
+			return bucket, nil
+		}
+		if !errors.Is(err, storage.ErrUnavailable) || waiting.Err() != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				return nil, cause // the server itself says why
+			}
+			return nil, fmt.Errorf("the embedded S3 server does not answer: %w", err)
+		}
+		select {
+		case <-waiting.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// freeAddress asks the system for a free port on loopback. The S3 server cannot
+// be given a listener, so the port is free again for a moment.
+func freeAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer listener.Close()
+	return listener.Addr().String(), nil
+}

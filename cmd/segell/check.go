@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"segell/cmd/internal/press"
+	"segell/queue"
+	"segell/storage"
+)
+
+func isAway(err error) bool { return errors.Is(err, queue.ErrAway) }
+
+func (s *Settings) redis(f *faults, parts *press.Parts) {
+	if !f.require("SEGELL_REDIS_URL", s.RedisURL, "the address of Redis, such as redis://127.0.0.1:6379/0") {
+		return
+	}
+	client, err := queue.Open(s.RedisURL)
+	if err != nil {
+		f.add("SEGELL_REDIS_URL", "%v", err)
+		return
+	}
+	parts.Redis = client
+}
+
+// checkCmd proves everything that a running Segell depends on.
+type checkCmd struct{}
+
+// checked is one line of the answer.
+type checked struct {
+	What   string `json:"what"`
+	Result string `json:"result"` // ok, warning, failed
+	Detail string `json:"detail"`
+}
+
+func (checkCmd) Run(s *Settings, out *output) error {
+	ctx, cancel := context.WithTimeout(background(), 2*time.Minute)
+	defer cancel()
+	var results []checked
+	add := func(what, result, format string, args ...any) {
+		results = append(results, checked{what, result, fmt.Sprintf(format, args...)})
+	}
+	var f faults
+	var parts press.Parts
+	bucket := s.bucket(&f)
+	s.keys(&f)
+	s.publicURL(&f)
+	s.logo(&f)
+	s.tokens(&f)
+	s.concurrency(&f)
+	s.tls(&f)
+	sealer := s.sealer(&f)
+	s.redis(&f, &parts)
+	for _, line := range f.lines {
+		add("configuration", "failed", "%s", line)
+	}
+	if len(f.lines) == 0 {
+		add("configuration", "ok", "every setting can be used")
+	}
+
+	if parts.Redis != nil {
+		server, err := queue.Check(ctx, parts.Redis)
+		switch {
+		case err != nil:
+			add("redis", "failed", "%v", err)
+		case !server.AOF:
+			add("redis", "warning", "version %s, %s; it keeps nothing on disk (set appendonly yes): after a restart the reconciler enqueues everything again", server.Version, server.Policy)
+		default:
+			add("redis", "ok", "version %s, %s, append-only file on", server.Version, server.Policy)
+		}
+		if err == nil && server.MaxMemory == 0 {
+			add("redis", "warning", "maxmemory is not set: a full machine ends Redis instead of refusing writes")
+		}
+		parts.Redis.Close()
+	}
+	if bucket != nil {
+		proof, err := storage.Prove(ctx, bucket)
+		for _, c := range proof.Properties {
+			if c.OK {
+				add("bucket: "+c.Name, "ok", "%s", c.Detail)
+			} else {
+				add("bucket: "+c.Name, "failed", "%s", c.Detail)
+			}
+		}
+		if err != nil && len(proof.Properties) == 0 {
+			add("bucket", "failed", "%v", err)
+		}
+	}
+	if sealer != nil {
+		certificate := sealer.Certificate()
+		days := int(time.Until(certificate.NotAfter).Hours() / 24)
+		result := "ok"
+		if days < 60 {
+			result = "warning"
+		}
+		add("seal certificate", result, "%s; %d days left", certificate.Subject.CommonName, days)
+		if _, err := sealer.Seal(ctx, probePDF); err != nil {
+			add("seal", "failed", "%v", err)
+		} else {
+			add("seal", "ok", "a document was sealed at level %s and passed inspection", sealer.Level())
+		}
+	}
+
+	failed := false
+	rows := [][]string{}
+	for _, r := range results {
+		failed = failed || r.Result == "failed"
+		rows = append(rows, []string{r.Result, r.What, r.Detail})
+	}
+	var err error
+	if out.json {
+		err = out.encode(results)
+	} else {
+		err = out.table(nil, rows)
+	}
+	if err == nil && failed {
+		err = exitCode(1)
+	}
+	return err
+}
+
+// probePDF is sealed by check and thrown away: one empty page.
+var probePDF = func() []byte {
+	pdf := []byte("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
+	var at []int
+	for _, object := range []string{
+		"<< /Type /Catalog /Pages 2 0 R >>",
+		"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+		"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << >> >>",
+	} {
+		at = append(at, len(pdf))
+		pdf = fmt.Appendf(pdf, "%d 0 obj\n%s\nendobj\n", len(at), object)
+	}
+	start := len(pdf)
+	pdf = append(pdf, "xref\n0 4\n0000000000 65535 f \n"...)
+	for _, offset := range at {
+		pdf = fmt.Appendf(pdf, "%010d 00000 n \n", offset)
+	}
+	return fmt.Appendf(pdf, "trailer\n<< /Size 4 /Root 1 0 R /ID [<00000000000000000000000000000000> <00000000000000000000000000000000>] >>\nstartxref\n%d\n%%%%EOF\n", start)
+}()

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"segell/cmd/internal/press"
+	"segell/queue"
+	"segell/storage"
+	"segell/worker"
+)
+
+type intakeCmd struct{}
+type workerCmd struct{}
+type serveCmd struct{}
+
+func (intakeCmd) Run(s *Settings, log *slog.Logger) error { return serve(s, log, true, false) }
+func (workerCmd) Run(s *Settings, log *slog.Logger) error { return serve(s, log, false, true) }
+func (serveCmd) Run(s *Settings, log *slog.Logger) error  { return serve(s, log, true, true) }
+
+// serve runs the roles asked for until the process is told to stop.
+func serve(s *Settings, log *slog.Logger, doors, works bool) error {
+	parts := press.Parts{Log: log, Now: time.Now, Institution: s.Institution, Version: versionText()}
+	var f faults
+	bucket := s.bucket(&f)
+	parts.Keyset, parts.HMACKey = s.keys(&f)
+	parts.PublicURL = s.publicURL(&f)
+	parts.Logo, parts.Mark = s.logo(&f)
+	var tlsConfig *tls.Config
+	if doors {
+		parts.Tokens = s.tokens(&f)
+		tlsConfig = s.tls(&f)
+	}
+	if works {
+		parts.Sealer = s.sealer(&f)
+		parts.Concurrency = s.concurrency(&f)
+	}
+	s.redis(&f, &parts)
+	if err := f.err(); err != nil {
+		return err
+	}
+	parts.Bucket = bucket
+	defer parts.Redis.Close()
+	ctx := background()
+	if err := startChecks(ctx, bucket, parts, log); err != nil {
+		return err
+	}
+	p, err := press.New(parts)
+	if err != nil {
+		return err
+	}
+
+	group, ctx := errgroup.WithContext(ctx)
+	if doors {
+		handler, run, err := p.Doors()
+		if err != nil {
+			return err
+		}
+		listener, err := net.Listen("tcp", s.Listen)
+		if err != nil {
+			return errorWithHint{fmt.Errorf("SEGELL_LISTEN: %w", err), "another process may listen there already"}
+		}
+		log.Info("the doors are open", "listen", listener.Addr().String(), "tls", tlsConfig != nil)
+		if tlsConfig != nil {
+			tlsConfig.NextProtos = []string{"h2", "http/1.1"}
+			listener = tls.NewListener(listener, tlsConfig)
+		}
+		group.Go(func() error { return press.Serve(ctx, listener, handler, log) })
+		group.Go(func() error { run(ctx); return nil })
+	}
+	if works {
+		var w *worker.Worker
+		if w, err = p.Worker(); err != nil {
+			return err
+		}
+		log.Info("the worker begins", "level", parts.Sealer.Level(), "certificate_ends", parts.Sealer.Certificate().NotAfter.Format(time.DateOnly))
+		group.Go(func() error { return w.Run(ctx) })
+	}
+	admin, err := net.Listen("tcp", s.Admin)
+	if err != nil {
+		return errorWithHint{fmt.Errorf("SEGELL_ADMIN_LISTEN: %w", err), "give each process on one machine an address of its own"}
+	}
+	group.Go(func() error { return press.Serve(ctx, admin, adminHandler(p, bucket), log) })
+	err = group.Wait()
+	log.Info("ended")
+	return err
+}
+
+// startChecks refuses a Redis that evicts and a bucket whose conditional writes
+// do not hold. A Redis that is away is no reason not to start: the ledger takes
+// requests without it, and the worker waits.
+func startChecks(ctx context.Context, bucket *storage.Bucket, parts press.Parts, log *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	server, err := queue.Check(ctx, parts.Redis)
+	switch {
+	case err == nil:
+		if !server.AOF {
+			log.Warn("Redis keeps nothing on disk: after it restarts, the reconciler enqueues everything again", "advice", "appendonly yes")
+		}
+	case isAway(err):
+		log.Warn("Redis does not answer yet", "error", err)
+	default:
+		return errorWithHint{fmt.Errorf("SEGELL_REDIS_URL: %w", err), "`segell check` tells all that is wrong"}
+	}
+	proof, err := storage.Prove(ctx, bucket)
+	if err != nil {
+		return errorWithHint{fmt.Errorf("SEGELL_S3_…: the bucket cannot be the ledger: %w", err), "`segell check` tells all that is wrong; docs/s3-providers.md, what a bucket must do"}
+	}
+	log.Info("the bucket holds what it must", "checks", len(proof.Properties))
+	return nil
+}
+
+// adminHandler answers the operator's load balancer and supervisor.
+func adminHandler(p *press.Press, bucket *storage.Bucket) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
+		defer cancel()
+		status, text := http.StatusOK, ""
+		if err := bucket.Ping(ctx); err != nil {
+			status, text = http.StatusServiceUnavailable, text+"storage: away\n"
+		} else {
+			text += "storage: ok\n"
+		}
+		// Without Redis requests are still taken: that is no reason to turn them away.
+		if err := p.Queue.Ping(ctx); err != nil {
+			text += "queue: away\n"
+		} else {
+			text += "queue: ok\n"
+		}
+		w.WriteHeader(status)
+		fmt.Fprint(w, text)
+	})
+	return mux
+}
+
+// healthCmd is for the health checks of containers that have no other client.
+type healthCmd struct{}
+
+func (healthCmd) Run(s *Settings) error {
+	client := http.Client{Timeout: 5 * time.Second}
+	answer, err := client.Get("http://" + s.Admin + "/readyz")
+	if err != nil {
+		return fmt.Errorf("not ready: %w", err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("not ready: %s", answer.Status)
+	}
+	return nil
+}
