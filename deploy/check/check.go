@@ -1,0 +1,3 @@
+// Package check holds the checks of docker-compose.yml and the Dockerfile; they
+// are tests: go test ./...
+package check
