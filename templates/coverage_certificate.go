@@ -29,8 +29,8 @@ type Coverage struct {
 	Active      bool          `json:"active" doc:"Whether the cover is in force on data_as_of" example:"true"`
 	Since       wire.Date     `json:"since" doc:"First day of the cover" example:"2019-09-01"`
 	Until       *wire.Date    `json:"until,omitempty" doc:"Last day of the cover; needed where it is no longer in force" example:"2026-01-31"`
-	Basis       string        `json:"basis,omitempty" enum:"employee,self_employed,pensioner,voluntary,voluntary_general_branch,student_25_30,athlete_25_30,young_self_employed,pre_retired,employment_service,low_wage_employee,ward,occasional_aid,detained,disability,spouse,partner,child,student,job_seeker,dependent" doc:"Title of the cover where it is not the holder's situation" example:"employee"`
-	Scope       []string      `json:"scope,omitempty" maxItems:"4" uniqueItems:"true" enum:"reimbursement,hospitalization,maternity,work_accident" doc:"Benefits that are covered" example:"[\"reimbursement\",\"hospitalization\",\"maternity\"]"`
+	Basis       string        `json:"basis,omitempty" term:"situation" enum:"employee,self_employed,pensioner,voluntary,voluntary_general_branch,student_25_30,athlete_25_30,young_self_employed,pre_retired,employment_service,low_wage_employee,ward,occasional_aid,detained,disability,spouse,partner,child,student,job_seeker,dependent" doc:"Title of the cover where it is not the holder's situation" example:"employee"`
+	Scope       []string      `json:"scope,omitempty" maxItems:"4" uniqueItems:"true" term:"scope" enum:"reimbursement,hospitalization,maternity,work_accident" doc:"Benefits that are covered" example:"[\"reimbursement\",\"hospitalization\",\"maternity\"]"`
 	RateGeneral *wire.Percent `json:"rate_general,omitempty" doc:"Rate of reimbursement in general, of the responsibility tariff" example:"75.00"`
 	RateHosp    *wire.Percent `json:"rate_hospital,omitempty" doc:"Rate of reimbursement in hospital" example:"90.00"`
 	RateSpecial *wire.Percent `json:"special_rate,omitempty" doc:"Special rate; give it only if the holder asks for it to be shown. Its reason is never printed" example:"100.00"`
@@ -48,7 +48,7 @@ type Dependant struct {
 	FullName     string     `json:"full_name" minLength:"1" maxLength:"120" doc:"Surnames and given name" example:"Ferrer Puig, Arnau"`
 	CASSNumber   string     `json:"cass_number" pattern:"^[0-9]{6}[A-Z]$" patternDescription:"a CASS number: six digits and a capital letter, without separators" doc:"CASS number" example:"000001B"`
 	BirthDate    wire.Date  `json:"birth_date" doc:"Date of birth" example:"2015-05-04"`
-	Relationship string     `json:"relationship" enum:"spouse,partner,child,student,job_seeker,dependent,ward" doc:"Relationship to the holder (Llei 17/2008, art. 13)" example:"child"`
+	Relationship string     `json:"relationship" term:"relationship" enum:"spouse,partner,child,student,job_seeker,dependent,ward" doc:"Relationship to the holder (Llei 17/2008, art. 13)" example:"child"`
 	Since        wire.Date  `json:"since" doc:"First day of the cover through the holder" example:"2015-05-04"`
 	Until        *wire.Date `json:"until,omitempty" doc:"Last day of that cover, if it is known" example:"2033-05-03"`
 }

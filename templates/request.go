@@ -52,13 +52,13 @@ type Holder struct {
 	NIA         string      `json:"nia,omitempty" pattern:"^[0-9]{6}[A-Z]$" patternDescription:"an NIA: six digits and a capital letter, without separators" doc:"Administrative identification number (número de cens)" example:"123456A"`
 	NRT         string      `json:"nrt,omitempty" pattern:"^[EF]-[0-9]{6}-[A-Z]$" patternDescription:"the NRT of a person: F or E, six digits and a capital letter, with hyphens" doc:"Tax registration number" example:"F-123456-Z"`
 	Address     []string    `json:"address,omitempty" maxItems:"5" doc:"Postal address, one item per line of at most 60 characters, as on an envelope and without the name" example:"[\"Av. Meritxell, 00, 3r 2a\",\"AD500 Andorra la Vella\"]"`
-	InsuredType string      `json:"insured_type" enum:"direct,indirect" doc:"direct: insured in their own right (Llei 17/2008, art. 12); indirect: through another person (art. 13)" example:"direct"`
-	Situation   string      `json:"situation" enum:"employee,self_employed,pensioner,voluntary,voluntary_general_branch,student_25_30,athlete_25_30,young_self_employed,pre_retired,employment_service,low_wage_employee,ward,occasional_aid,detained,disability,spouse,partner,child,student,job_seeker,dependent,none" doc:"Why the person is or was insured (Llei 17/2008, arts. 13 and 18 to 21 and special regimes); none where no affiliation is in force" example:"employee"`
+	InsuredType string      `json:"insured_type" term:"insured_type" enum:"direct,indirect" doc:"direct: insured in their own right (Llei 17/2008, art. 12); indirect: through another person (art. 13)" example:"direct"`
+	Situation   string      `json:"situation" term:"situation" enum:"employee,self_employed,pensioner,voluntary,voluntary_general_branch,student_25_30,athlete_25_30,young_self_employed,pre_retired,employment_service,low_wage_employee,ward,occasional_aid,detained,disability,spouse,partner,child,student,job_seeker,dependent,none" doc:"Why the person is or was insured (Llei 17/2008, arts. 13 and 18 to 21 and special regimes); none where no affiliation is in force" example:"employee"`
 }
 
 // IDDocument identifies a person.
 type IDDocument struct {
-	Type    string `json:"type" enum:"passport,identity_card,residence_permit" doc:"Type of document" example:"passport"`
+	Type    string `json:"type" term:"id_document" enum:"passport,identity_card,residence_permit" doc:"Type of document" example:"passport"`
 	Number  string `json:"number" pattern:"^[A-Z0-9]{1,20}$" patternDescription:"1 to 20 capital letters and digits, without spaces or hyphens" doc:"Number as printed" example:"PP0000000"`
 	Country string `json:"country" pattern:"^[A-Z]{2}$" patternDescription:"a country in two capital letters (ISO 3166-1 alpha-2)" doc:"Country that issued it" example:"AD"`
 }

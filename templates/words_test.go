@@ -46,32 +46,62 @@ func everyLanguage(t *testing.T) map[string]map[string]map[string]string {
 	}
 	all := map[string]map[string]map[string]string{}
 	for _, f := range files {
-		all[strings.TrimSuffix(f.Name(), ".json")] = entries(t, "locales/"+f.Name())
+		of, lang, _ := strings.Cut(strings.TrimSuffix(f.Name(), ".json"), ".")
+		if all[lang] == nil {
+			all[lang] = map[string]map[string]string{}
+		}
+		_, isKind := Lookup(of)
+		if !isKind && of != "common" {
+			t.Errorf("%s is of no kind", f.Name())
+		}
+		for key, forms := range entries(t, "locales/"+f.Name()) {
+			if _, twice := all[lang][key]; twice {
+				t.Errorf("%s: %q is there twice", f.Name(), key)
+			}
+			// What belongs to a kind alone stands in its own file.
+			if first, _, _ := strings.Cut(key, "."); isKind != (first == of) {
+				t.Errorf("%s: %q belongs elsewhere", f.Name(), key)
+			}
+			all[lang][key] = forms
+		}
 	}
 	return all
 }
 
-// termKeys are the keys that w.term makes: an enumeration's name here, and the struct tags that hold its values.
+// termKeys are the keys that w.term makes: the values of every field that has an
+// enumeration and, in its tag term, the name under which its words stand.
 func termKeys(t *testing.T) map[string]bool {
 	t.Helper()
-	enums := map[string][][2]any{
-		"situation":    {{reflect.TypeFor[Holder](), "Situation"}, {reflect.TypeFor[Coverage](), "Basis"}},
-		"insured_type": {{reflect.TypeFor[Holder](), "InsuredType"}},
-		"id_document":  {{reflect.TypeFor[IDDocument](), "Type"}},
-		"relationship": {{reflect.TypeFor[Dependant](), "Relationship"}},
-		"scope":        {{reflect.TypeFor[Coverage](), "Scope"}},
-	}
 	keys := map[string]bool{}
-	for name, fields := range enums {
-		for _, f := range fields {
-			field, ok := f[0].(reflect.Type).FieldByName(f[1].(string))
-			if !ok || field.Tag.Get("enum") == "" {
-				t.Fatalf("%v.%v has no enumeration", f[0], f[1])
+	seen := map[reflect.Type]bool{}
+	var walk func(reflect.Type)
+	walk = func(typ reflect.Type) {
+		switch typ.Kind() {
+		case reflect.Pointer, reflect.Slice:
+			walk(typ.Elem())
+		case reflect.Struct:
+			if seen[typ] {
+				return
 			}
-			for v := range strings.SplitSeq(field.Tag.Get("enum"), ",") {
-				keys[name+"."+v] = true
+			seen[typ] = true
+			for i := range typ.NumField() {
+				f := typ.Field(i)
+				if name := f.Tag.Get("term"); name != "" {
+					if f.Tag.Get("enum") == "" {
+						t.Errorf("%v.%s has words and no enumeration", typ, f.Name)
+					}
+					for v := range strings.SplitSeq(f.Tag.Get("enum"), ",") {
+						keys[name+"."+v] = true
+					}
+				}
+				if f.IsExported() {
+					walk(f.Type)
+				}
 			}
 		}
+	}
+	for _, k := range kinds {
+		walk(k.body)
 	}
 	return keys
 }
