@@ -26,7 +26,6 @@ type Problem struct {
 	Errors []wire.Fault `json:"errors,omitempty" doc:"Every field that is wrong, by its JSON pointer (RFC 6901)"`
 
 	retryAfter time.Duration
-	limit      string
 }
 
 // problemKind is a row of the registry of problems.

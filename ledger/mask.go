@@ -3,6 +3,7 @@ package ledger
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Mask shows a holder so that who holds the paper can compare and nobody else
@@ -17,11 +18,9 @@ func Mask(fullName, cassNumber string) Masked {
 	}
 	var initials []string
 	for _, word := range strings.FieldsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || r == '-' }) {
-		for _, r := range word {
-			if unicode.IsUpper(r) {
-				initials = append(initials, string(r)+".")
-			}
-			break // particles (i, de, dos) are written small
+		// Particles (i, de, dos) are written small.
+		if r, _ := utf8.DecodeRuneInString(word); unicode.IsUpper(r) {
+			initials = append(initials, string(r)+".")
 		}
 	}
 	runes := []rune(cassNumber)

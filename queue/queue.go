@@ -37,7 +37,7 @@ const Bound = 20_000
 var (
 	// ErrAway: Redis does not answer. The ledger has the request; the reconciler
 	// will enqueue it.
-	ErrAway = errors.New("Redis does not answer")
+	ErrAway = errors.New("redis does not answer")
 	// ErrFull: Redis holds as many jobs as it may, or its memory is nearly full.
 	ErrFull = errors.New("the queue is full")
 )

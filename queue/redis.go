@@ -24,7 +24,7 @@ func (silent) Printf(context.Context, string, ...any) {}
 func Open(url string) (redis.UniversalClient, error) {
 	options, err := redis.ParseURL(url)
 	if err != nil {
-		return nil, errors.New("not a Redis address: redis://[user:password@]host:port[/database] is expected, rediss:// for TLS")
+		return nil, errors.New("not an address of Redis: redis://[user:password@]host:port[/database] is expected, rediss:// for TLS")
 	}
 	options.DialTimeout = 2 * time.Second
 	options.ReadTimeout = 3 * time.Second
@@ -36,7 +36,7 @@ func Open(url string) (redis.UniversalClient, error) {
 }
 
 // ErrEvicts says that a Redis would throw jobs away when its memory is full.
-var ErrEvicts = errors.New("Redis evicts: set maxmemory-policy to noeviction")
+var ErrEvicts = errors.New("redis evicts: set maxmemory-policy to noeviction")
 
 // Server is what matters to Segell of how a Redis is set up.
 type Server struct {
@@ -68,7 +68,7 @@ func Check(ctx context.Context, client redis.UniversalClient) (Server, error) {
 	case "noeviction":
 		return s, nil
 	case "":
-		return s, errors.New("Redis does not say its maxmemory-policy: it must be noeviction")
+		return s, errors.New("redis does not say its maxmemory-policy: it must be noeviction")
 	default:
 		return s, fmt.Errorf("%w (it is %s)", ErrEvicts, s.Policy)
 	}
