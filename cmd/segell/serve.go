@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -97,9 +98,9 @@ func serve(s *Settings, log *slog.Logger, doors, works bool) error {
 // do not hold. A Redis that is away is no reason not to start: the ledger takes
 // requests without it, and the worker waits.
 func startChecks(ctx context.Context, bucket *storage.Bucket, parts press.Parts, log *slog.Logger) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	asked, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	server, err := queue.Check(ctx, parts.Redis)
+	server, err := queue.Check(asked, parts.Redis)
 	switch {
 	case err == nil:
 		if !server.AOF {
@@ -110,7 +111,27 @@ func startChecks(ctx context.Context, bucket *storage.Bucket, parts press.Parts,
 	default:
 		return errorWithHint{fmt.Errorf("SEGELL_REDIS_URL: %w", err), "`segell check` tells all that is wrong"}
 	}
-	proof, err := storage.Prove(ctx, bucket)
+	var proof storage.Proof
+	for told := false; ; {
+		proving, cancel := context.WithTimeout(ctx, time.Minute)
+		proof, err = storage.Prove(proving, bucket)
+		cancel()
+		if !errors.Is(err, storage.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			break
+		}
+		// After a power cut everything starts at once, and not in an order.
+		if !told {
+			log.Warn("the bucket does not answer yet: waiting for it", "error", err)
+			told = true
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(2 * time.Second):
+		}
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return errorWithHint{fmt.Errorf("SEGELL_S3_…: the bucket cannot be the ledger: %w", err), "`segell check` tells all that is wrong; docs/s3-providers.md, what a bucket must do"}
 	}
