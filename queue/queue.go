@@ -70,6 +70,7 @@ type Queue struct {
 	inspector *asynq.Inspector
 	jobs      atomic.Int64 // in Redis, as last counted by Keep
 	full      atomic.Bool  // memory above the mark, as last seen by Keep
+	kept      atomic.Bool  // somebody runs Keep
 }
 
 // New returns a Queue on a client that its caller opens and closes.
@@ -230,11 +231,16 @@ func inTime[T any](ctx context.Context, call func() (T, error)) (T, error) {
 
 // Keep does once a second what asynq leaves undone, until ctx ends: it counts
 // the jobs and the memory of Redis for Enqueue, and names the queues to the
-// inspector again, which a Redis that was emptied has forgotten.
+// inspector again, which a Redis that was emptied has forgotten. It returns after
+// the first look. Where the roles of one process share a Queue, one keeps it.
 func (q *Queue) Keep(ctx context.Context) {
+	if !q.kept.CompareAndSwap(false, true) {
+		return
+	}
 	var once sync.Once
 	ready := make(chan struct{})
 	go func() {
+		defer q.kept.Store(false)
 		ticker := time.NewTicker(time.Second)
 		defer ticker.Stop()
 		for {

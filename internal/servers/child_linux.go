@@ -1,9 +1,37 @@
 package servers
 
-import "syscall"
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
 
 // childAttributes: a group of its own, as an interrupt at the keyboard is for the test; and an end with the test even
 // where that is killed or runs out of time, when no Cleanup runs.
 func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// halted reports whether no thread of a process runs (proc(5), field 3 of stat).
+func halted(pid int) bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(threads) == 0 {
+		return false
+	}
+	for _, thread := range threads {
+		text, err := os.ReadFile(thread)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it has ended
+		}
+		// The name of the program is in brackets and may hold anything.
+		_, rest, found := strings.Cut(string(text), ") ")
+		if err != nil || !found || rest[0] != 'T' {
+			return false
+		}
+	}
+	return true
 }

@@ -2,7 +2,13 @@
 
 package servers
 
-import "syscall"
+import (
+	"syscall"
+	"time"
+)
 
 // childAttributes: a group of its own, as an interrupt at the keyboard is for the test.
 func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+// halted waits a while: there is no /proc to ask.
+func halted(int) bool { time.Sleep(100 * time.Millisecond); return true }

@@ -136,6 +136,18 @@ func (p *process) signal(s syscall.Signal) {
 	}
 }
 
+// halt stops the process and returns when every thread of it stands still: the signal is only asked for by kill(2), and
+// on a busy machine a thread may serve another request before it is obeyed.
+func (p *process) halt() {
+	p.t.Helper()
+	p.signal(syscall.SIGSTOP)
+	for deadline := time.Now().Add(10 * time.Second); !halted(p.cmd.Process.Pid); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("servers: %s runs on 10 s after it was told to stop", p.name)
+		}
+	}
+}
+
 // find returns the path of a program, or fails the test with the line that installs it.
 func find(t testing.TB, program, install string, places ...string) string {
 	t.Helper()

@@ -61,7 +61,7 @@ func (r *Redis) Restart() {
 // Pause halts the server (SIGSTOP): connections stay open and nothing answers.
 func (r *Redis) Pause() {
 	r.t.Helper()
-	r.signal(syscall.SIGSTOP)
+	r.halt()
 }
 
 // Continue lets a halted server go on.

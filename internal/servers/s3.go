@@ -87,7 +87,7 @@ func (s *S3) Restart() {
 // Pause halts the server (SIGSTOP): connections stay open and nothing answers.
 func (s *S3) Pause() {
 	s.t.Helper()
-	s.signal(syscall.SIGSTOP)
+	s.halt()
 }
 
 // Continue lets a halted server go on.
