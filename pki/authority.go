@@ -57,6 +57,10 @@ type Options struct {
 	Seal KeyKind
 	// Authorities is the kind of every other key (root, authorities, TSA, OCSP); P-256 when empty.
 	Authorities KeyKind
+	// NoOCSP leaves the OCSP responder out of the seal's certificate; the revocation list stays. pdfsig (poppler 22.12)
+	// asks the responder that the leaf names and does not trust a seal whose responder does not answer, so a document
+	// that is judged when the sandbox has ended must name none.
+	NoOCSP bool
 	// Now tells the time; time.Now when nil.
 	Now func() time.Time
 }
@@ -76,12 +80,16 @@ type Authority struct {
 	stopping chan struct{} // closed by Close: ends the replies that hang on purpose
 	closing  sync.Once
 
-	stamps atomic.Int64
+	stamps      atomic.Int64
+	ocspReplies atomic.Int64
+	crlReplies  atomic.Int64
 
 	mu           sync.Mutex
 	revoked      map[string]revocation // by serial number, decimal
 	crlNumber    int64
 	misbehaviour Misbehaviour
+	ocspFault    Misbehaviour
+	crlFault     Misbehaviour
 	foreign      *Leaf // a TSA under a root nobody trusts, made on first use
 }
 
@@ -101,7 +109,7 @@ type revocation struct {
 // Life times. A certificate is renewed at start when it has less than a day left.
 const (
 	rootLife      = 20 * 365 * 24 * time.Hour
-	caLife        = 10 * 365 * 24 * time.Hour
+	caLife        = 15 * 365 * 24 * time.Hour
 	tsaLife       = 5 * 365 * 24 * time.Hour
 	sealLife      = 2 * 365 * 24 * time.Hour
 	responderLife = 365 * 24 * time.Hour
@@ -227,7 +235,7 @@ func (a *Authority) load() error {
 		return err
 	}
 	a.seal, err = a.keep("seal", a.opts.Seal, a.sealCA, a.fresh(a.sealCA, func(c *x509.Certificate) bool {
-		return kindOf(c.PublicKey) == a.opts.Seal && !a.isRevoked(c)
+		return kindOf(c.PublicKey) == a.opts.Seal && !a.isRevoked(c) && (len(c.OCSPServer) == 0) == a.opts.NoOCSP
 	}), func(pub crypto.PublicKey) (*x509.Certificate, error) {
 		return a.sealTemplate(LeafOptions{}), nil
 	})
@@ -440,8 +448,17 @@ func (a *Authority) Intermediates() []*x509.Certificate {
 // TSAURL is the address of the time-stamping authority (RFC 3161 over HTTP, section 3.4).
 func (a *Authority) TSAURL() string { return a.base + "/tsa" }
 
+// Host is the host and port of every address in the certificates.
+func (a *Authority) Host() string { return strings.TrimPrefix(a.base, "http://") }
+
 // Stamps is how many time-stamps have been given.
 func (a *Authority) Stamps() int64 { return a.stamps.Load() }
+
+// OCSPReplies is how often OCSP was answered.
+func (a *Authority) OCSPReplies() int64 { return a.ocspReplies.Load() }
+
+// CRLs is how often a revocation list was given.
+func (a *Authority) CRLs() int64 { return a.crlReplies.Load() }
 
 // Revoke revokes a certificate that this authority issued, from now on, in OCSP and in the revocation lists. It is kept
 // in the folder.

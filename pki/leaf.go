@@ -144,6 +144,9 @@ func (a *Authority) sealTemplate(o LeafOptions) *x509.Certificate {
 		Policies:              []x509.OID{sealPolicy},
 	}
 	a.addresses(t, a.sealCA)
+	if a.opts.NoOCSP {
+		t.OCSPServer = nil
+	}
 	return t
 }
 

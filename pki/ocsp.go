@@ -24,6 +24,7 @@ import (
 const (
 	ocspMalformed    = 1
 	ocspInternal     = 2
+	ocspTryLater     = 3
 	ocspUnauthorized = 6
 )
 
@@ -53,6 +54,13 @@ func (a *Authority) serveOCSP(w http.ResponseWriter, r *http.Request, c *ca, enc
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	a.mu.Lock()
+	how := a.ocspFault
+	a.mu.Unlock()
+	if a.fail(w, r, how, "application/ocsp-response") {
+		return
+	}
+	a.ocspReplies.Add(1)
 	w.Header().Set("Content-Type", "application/ocsp-response")
 	q, err := parseQuestion(body)
 	if err != nil {
@@ -63,10 +71,17 @@ func (a *Authority) serveOCSP(w http.ResponseWriter, r *http.Request, c *ca, enc
 		w.Write(ocspFailure(ocspUnauthorized))
 		return
 	}
-	der, err := a.answer(c, q)
+	if how == Rejection {
+		w.Write(ocspFailure(ocspTryLater))
+		return
+	}
+	der, err := a.answer(c, q, how)
 	if err != nil {
 		w.Write(ocspFailure(ocspInternal))
 		return
+	}
+	if how == TrailingData {
+		der = append(der, "and more"...)
 	}
 	w.Write(der)
 }
@@ -145,8 +160,32 @@ func publicKeyBits(info []byte) []byte {
 }
 
 // answer signs a reply with the authority's delegated responder. Any serial number that is not revoked is good.
-func (a *Authority) answer(c *ca, q *ocspQuestion) ([]byte, error) {
+func (a *Authority) answer(c *ca, q *ocspQuestion, how Misbehaviour) ([]byte, error) {
 	now := a.opts.Now().UTC().Truncate(time.Second)
+	responder := c.responder
+	life := ocspLife
+	var err error
+	switch how {
+	case Stale:
+		now, life = now.Add(-backdate/2), backdate/4
+	case SkewedAhead:
+		now = now.Add(skew)
+	case OpenEnded:
+		life = 0
+	case WrongImprint: // an answer to the question about another certificate
+		q = &ocspQuestion{certID: bytes.Clone(q.certID), serial: new(big.Int).Add(q.serial, big.NewInt(1)), nonce: q.nonce}
+		q.certID[len(q.certID)-1] ^= 1
+	case ForeignChain:
+		if responder, err = a.foreignTSA(); err != nil {
+			return nil, err
+		}
+	case SealCertSigned:
+		responder = a.seal
+	case ResponderToCheck, ExpiredSigner:
+		if responder, err = a.otherResponder(c, how == ExpiredSigner); err != nil {
+			return nil, err
+		}
+	}
 	a.mu.Lock()
 	rev, revoked := a.revoked[q.serial.String()]
 	a.mu.Unlock()
@@ -155,20 +194,24 @@ func (a *Authority) answer(c *ca, q *ocspQuestion) ([]byte, error) {
 	var b cryptobyte.Builder
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { // ResponseData
 		b.AddASN1(cbasn1.Tag(2).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) { // byKey
-			sum := sha1.Sum(publicKeyBits(c.responder.Certificate.RawSubjectPublicKeyInfo))
+			sum := sha1.Sum(publicKeyBits(responder.Certificate.RawSubjectPublicKeyInfo))
 			b.AddASN1OctetString(sum[:])
 		})
 		b.AddASN1GeneralizedTime(now) // producedAt
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { // SingleResponse
 				b.AddBytes(q.certID)
-				if revoked {
+				if how == UnknownStatus {
+					b.AddASN1(cbasn1.Tag(2).ContextSpecific(), func(*cryptobyte.Builder) {})
+				} else if revoked {
 					b.AddASN1(cbasn1.Tag(1).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) { b.AddASN1GeneralizedTime(rev.At) })
 				} else {
 					b.AddASN1(cbasn1.Tag(0).ContextSpecific(), func(*cryptobyte.Builder) {})
 				}
 				b.AddASN1GeneralizedTime(now) // thisUpdate
-				b.AddASN1(cbasn1.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) { b.AddASN1GeneralizedTime(now.Add(ocspLife)) })
+				if life > 0 {
+					b.AddASN1(cbasn1.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) { b.AddASN1GeneralizedTime(now.Add(life)) })
+				}
 			})
 		})
 		if q.nonce != nil {
@@ -183,16 +226,19 @@ func (a *Authority) answer(c *ca, q *ocspQuestion) ([]byte, error) {
 	}
 	digest := crypto.SHA256.New()
 	digest.Write(tbs)
-	signature, err := c.responder.Key.Sign(rand.Reader, digest.Sum(nil), crypto.SHA256)
+	signature, err := responder.Key.Sign(rand.Reader, digest.Sum(nil), crypto.SHA256)
 	if err != nil {
 		return nil, err
 	}
 
+	if how == BrokenToken {
+		signature[len(signature)-1] ^= 1
+	}
 	var basic cryptobyte.Builder
 	basic.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddBytes(tbs)
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-			if _, ok := c.responder.Key.Public().(*ecdsa.PublicKey); ok {
+			if _, ok := responder.Key.Public().(*ecdsa.PublicKey); ok {
 				b.AddASN1ObjectIdentifier(asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}) // ecdsa-with-SHA256
 			} else {
 				b.AddASN1ObjectIdentifier(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}) // sha256WithRSAEncryption
@@ -201,7 +247,7 @@ func (a *Authority) answer(c *ca, q *ocspQuestion) ([]byte, error) {
 		})
 		b.AddASN1BitString(signature)
 		b.AddASN1(cbasn1.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
-			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddBytes(c.responder.Certificate.Raw) })
+			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddBytes(responder.Certificate.Raw) })
 		})
 	})
 	body, err := basic.Bytes()
@@ -219,6 +265,25 @@ func (a *Authority) answer(c *ca, q *ocspQuestion) ([]byte, error) {
 		})
 	})
 	return reply.Bytes()
+}
+
+// otherResponder appoints a responder that has to be checked itself, or one whose time is over.
+func (a *Authority) otherResponder(c *ca, expired bool) (*Leaf, error) {
+	key, err := newKey(P256)
+	if err != nil {
+		return nil, err
+	}
+	t := a.responderTemplate(c)
+	if expired {
+		t.NotAfter = a.opts.Now().Add(-time.Minute)
+	} else {
+		t.ExtraExtensions = nil
+	}
+	cert, err := issue(t, c.cert, key.Public(), c.key)
+	if err != nil {
+		return nil, err
+	}
+	return &Leaf{Certificate: cert, Key: key}, nil
 }
 
 func ocspFailure(status byte) []byte { return []byte{0x30, 0x03, 0x0a, 0x01, status} }

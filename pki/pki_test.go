@@ -234,6 +234,7 @@ func TestRevocation(t *testing.T) {
 			t.Error("revoked a certificate of another authority")
 		}
 		a.Close()
+		http.DefaultClient.CloseIdleConnections() // they lead to the one that was closed
 
 		// A restart remembers, and has a seal that is not revoked.
 		b := start(t, filepath.Join(dir, string(kind)), Options{Authorities: kind})

@@ -46,6 +46,50 @@ func (a *Authority) Misbehave(m Misbehaviour) {
 	a.misbehaviour = m
 }
 
+// fail plays the failures that are not particular to time-stamps; kind is the media type of a good answer.
+func (a *Authority) fail(w http.ResponseWriter, r *http.Request, how Misbehaviour, kind string) bool {
+	switch how {
+	case Hang:
+		select {
+		case <-r.Context().Done():
+		case <-a.stopping:
+		}
+	case ServerError:
+		http.Error(w, "out of order", http.StatusInternalServerError)
+	case WrongType:
+		w.Header().Set("Content-Type", "text/html")
+		io.WriteString(w, "<p>Welcome to our service</p>")
+	case Redirect:
+		http.Redirect(w, r, "http://localhost.invalid/elsewhere", http.StatusTemporaryRedirect)
+	case HugeBody:
+		w.Header().Set("Content-Type", kind)
+		block := bytes.Repeat([]byte{0x30}, 1<<20)
+		for range 50 {
+			if _, err := w.Write(block); err != nil {
+				break
+			}
+		}
+	case SlowBody:
+		w.Header().Set("Content-Type", kind)
+		for range 10_000 {
+			if _, err := w.Write([]byte{0x30}); err != nil {
+				break
+			}
+			http.NewResponseController(w).Flush()
+			select {
+			case <-r.Context().Done():
+				return true
+			case <-a.stopping:
+				return true
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	default:
+		return false
+	}
+	return true
+}
+
 const skew = 10 * time.Minute
 
 func (a *Authority) serveTSA(w http.ResponseWriter, r *http.Request) {
@@ -58,50 +102,9 @@ func (a *Authority) serveTSA(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "a time-stamp is asked by POST of application/timestamp-query", http.StatusBadRequest)
 		return
 	}
-	switch how {
-	case Hang:
-		select {
-		case <-r.Context().Done():
-		case <-a.stopping:
-		}
-		return
-	case ServerError:
-		http.Error(w, "out of order", http.StatusInternalServerError)
-		return
-	case WrongType:
-		w.Header().Set("Content-Type", "text/html")
-		io.WriteString(w, "<p>Welcome to our time-stamping service</p>")
-		return
-	case Redirect:
-		http.Redirect(w, r, "http://localhost.invalid/tsa", http.StatusTemporaryRedirect)
-		return
-	case HugeBody:
-		w.Header().Set("Content-Type", "application/timestamp-reply")
-		block := bytes.Repeat([]byte{0x30}, 1<<20)
-		for range 50 {
-			if _, err := w.Write(block); err != nil {
-				return
-			}
-		}
-		return
-	case SlowBody:
-		w.Header().Set("Content-Type", "application/timestamp-reply")
-		for range 10_000 {
-			if _, err := w.Write([]byte{0x30}); err != nil {
-				return
-			}
-			http.NewResponseController(w).Flush()
-			select {
-			case <-r.Context().Done():
-				return
-			case <-a.stopping:
-				return
-			case <-time.After(100 * time.Millisecond):
-			}
-		}
+	if a.fail(w, r, how, "application/timestamp-reply") {
 		return
 	}
-
 	reply, err := a.stamp(body, how)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)

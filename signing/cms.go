@@ -145,12 +145,9 @@ func parseSignedData(der []byte) (*signedData, error) {
 		if len(sd.certificates) == maxCertificates || !certificates.ReadASN1Element(&one, cbasn1.SEQUENCE) {
 			return nil, cmsFault("broken or too many certificates")
 		}
-		cert, err := x509.ParseCertificate(one)
+		cert, err := parseCertificate(one)
 		if err != nil {
-			return nil, cmsFault("a certificate that cannot be read: %v", err)
-		}
-		if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxModulus {
-			return nil, cmsFault("a certificate with an RSA key over %d bits", maxModulus)
+			return nil, err
 		}
 		sd.certificates = append(sd.certificates, cert)
 	}
@@ -230,16 +227,9 @@ func (sd *signedData) readSigner(in cryptobyte.String) error {
 		return err
 	}
 
-	var algorithm cryptobyte.String
-	var oid asn1.ObjectIdentifier
-	if !in.ReadASN1(&algorithm, cbasn1.SEQUENCE) || !algorithm.ReadASN1ObjectIdentifier(&oid) || !emptyParameters(&algorithm) {
-		return cmsFault("a broken signature algorithm")
+	if sd.signatureRSA, sd.signatureDigest, err = readSignatureAlgorithm(&in); err != nil {
+		return err
 	}
-	known, ok := signatureOIDs[oid.String()]
-	if !ok {
-		return cmsFault("signature algorithm %s is not accepted (RSA PKCS#1 v1.5 or ECDSA with SHA-2)", oid)
-	}
-	sd.signatureRSA, sd.signatureDigest = known.rsa, known.digest
 	if sd.signatureDigest == 0 {
 		sd.signatureDigest = sd.digest
 	}
@@ -263,6 +253,32 @@ func (sd *signedData) readSigner(in cryptobyte.String) error {
 		}
 	}
 	return nil
+}
+
+// parseCertificate reads one certificate; monstrous keys are refused before anything is verified with them.
+func parseCertificate(der []byte) (*x509.Certificate, error) {
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, cmsFault("a certificate that cannot be read: %v", err)
+	}
+	if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxModulus {
+		return nil, cmsFault("a certificate with an RSA key over %d bits", maxModulus)
+	}
+	return cert, nil
+}
+
+// readSignatureAlgorithm reads an AlgorithmIdentifier of a signature; digest is 0 when the algorithm does not say it.
+func readSignatureAlgorithm(in *cryptobyte.String) (isRSA bool, digest crypto.Hash, err error) {
+	var algorithm cryptobyte.String
+	var oid asn1.ObjectIdentifier
+	if !in.ReadASN1(&algorithm, cbasn1.SEQUENCE) || !algorithm.ReadASN1ObjectIdentifier(&oid) || !emptyParameters(&algorithm) {
+		return false, 0, cmsFault("a broken signature algorithm")
+	}
+	known, ok := signatureOIDs[oid.String()]
+	if !ok {
+		return false, 0, cmsFault("signature algorithm %s is not accepted (RSA PKCS#1 v1.5 or ECDSA with SHA-2)", oid)
+	}
+	return known.rsa, known.digest, nil
 }
 
 // readDigest reads an AlgorithmIdentifier of a digest.

@@ -17,7 +17,7 @@ func TestJudgesAcceptWhatIsSealed(t *testing.T) {
 	}
 	for _, kind := range []pki.KeyKind{pki.P256, pki.RSA3072} {
 		a := sharedPKI(t, kind)
-		for _, level := range []Level{BB, BT} {
+		for _, level := range levels {
 			for name, pdf := range documents {
 				t.Run(string(kind)+" "+string(level)+" "+name, func(t *testing.T) {
 					t.Parallel()
@@ -31,10 +31,19 @@ func TestJudgesAcceptWhatIsSealed(t *testing.T) {
 					}
 					file := write(t, sealed)
 					judges.QPDF(t, file)
-					judges.PDFSig(t, file, a.RootPEM())
-					judges.PyHanko(t, file, a.RootPEM(), judges.Options{Stamped: level == BT})
+					later := level.Includes(BLT)
+					if later {
+						judges.PDFSigSeal(t, file, a.RootPEM())
+					} else {
+						judges.PDFSig(t, file, a.RootPEM())
+					}
+					judges.PyHanko(t, file, a.RootPEM(), judges.Options{Stamped: level.Includes(BT), Extended: later})
+					judges.DSS(t, file, a.RootPEM(), string(level), judges.Options{Offline: later})
+					if level == BLTA {
+						judges.PyHankoLTA(t, file, a.RootPEM())
+					}
 					hole, cms := holeOf(t, sealed)
-					judges.OpenSSL(t, cms, append(bytes.Clone(sealed[:hole.start]), sealed[hole.end:]...), a.RootPEM())
+					judges.OpenSSL(t, cms, append(bytes.Clone(sealed[:hole.start]), sealedPartOf(t, sealed)[hole.end:]...), a.RootPEM())
 				})
 			}
 		}
@@ -47,7 +56,7 @@ func holeOf(t testing.TB, sealed []byte) (value, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := d.sealField()
+	_, f, err := d.sealedPart()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,4 +65,17 @@ func holeOf(t testing.TB, sealed []byte) (value, []byte) {
 		t.Fatal(err)
 	}
 	return f.hole, der
+}
+
+func sealedPartOf(t testing.TB, sealed []byte) []byte {
+	t.Helper()
+	d, err := readDocument(sealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, _, err := d.sealedPart()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return part.file
 }

@@ -69,6 +69,9 @@ func planSeal(file []byte) (*sealPlan, error) {
 	if p.catalog.get("AcroForm").kind != kindNull {
 		fault("the document has a form already (/AcroForm)")
 	}
+	if p.catalog.get("DSS").kind != kindNull {
+		fault("the document holds evidence about signatures already (/DSS)")
+	}
 	if !copiesWell(p.catalog) {
 		fault("the catalog directly holds a string or a name that pdfsign cannot copy; make it an object of its own")
 	}
@@ -153,6 +156,9 @@ func (p *sealPlan) unchanged(sealed []byte) error {
 	}
 	d, err := readDocument(sealed)
 	if err != nil {
+		return err
+	}
+	if d, _, err = d.sealedPart(); err != nil {
 		return err
 	}
 	before, err := readDocument(p.file)

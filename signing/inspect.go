@@ -31,6 +31,20 @@ type Trust struct {
 	Roots    *x509.CertPool   // of seal certificates; needed
 	TSARoots *x509.CertPool   // of time-stamping authorities; a time-stamp without them is not trusted
 	Now      func() time.Time // time.Now when nil
+
+	tsaRoots []*x509.CertPool // as TSARoots, each by itself
+}
+
+// stampChain gives the chain of a time-stamp's signer, judged at the time stamped and at another.
+func (t Trust) stampChain(tok *token, at time.Time) (chain []*x509.Certificate, err error) {
+	chain, err = tok.trusted(t.TSARoots, at)
+	for _, roots := range t.tsaRoots {
+		if err == nil {
+			break
+		}
+		chain, err = tok.trusted(roots, at)
+	}
+	return chain, err
 }
 
 // Report is what inspection found.
@@ -48,6 +62,11 @@ type Report struct {
 	SignedAt       time.Time `json:"signed_at,omitzero"`  // as the sealing machine claims (/M)
 	StampedAt      time.Time `json:"stamped_at,omitzero"` // as a time-stamping authority proves
 	StampedBy      string    `json:"stamped_by,omitempty"`
+	ArchivedAt     time.Time `json:"archived_at,omitzero"` // the last document time-stamp
+	ArchivedBy     string    `json:"archived_by,omitempty"`
+	// ProofEnd is when the first certificate ends that the outermost proof stands on: of the last document time-stamp, of
+	// the time-stamp, or of the seal. Afterwards nothing is proven unless a document time-stamp was added before.
+	ProofEnd time.Time `json:"proof_end,omitzero"`
 
 	Checks []Check  `json:"checks"` // in the order made; after one that fails, those that build on it are left out
 	Notes  []string `json:"notes,omitempty"`
@@ -73,6 +92,9 @@ const (
 	CheckTimestampTrusted = "timestamp_trust"
 	CheckClaimedTime      = "claimed_time"
 	CheckTrusted          = "trust"
+	CheckArchive          = "archive_timestamp"
+	CheckArchiveTrusted   = "archive_timestamp_trust"
+	CheckRevocation       = "revocation"
 )
 
 // Err gives the checks that failed as an error; nil when the document is valid.
@@ -95,7 +117,8 @@ func (r Report) Err() error {
 //
 // The error is ErrNotPDF, ErrUnsealed, ErrTooLarge, a nil Roots, or the context's; whatever else is wrong with the file
 // is in the report. A certificate is judged at the time the time-stamp proves, or now when there is none; the
-// time-stamping authority's is judged both then and now. Revocation is not judged.
+// time-stamping authority's is judged both then and at the time of the document time-stamp over it, or now when there is
+// none. Revocation is judged by the evidence inside, from B-LT on.
 func Inspect(ctx context.Context, pdf []byte, t Trust) (Report, error) {
 	if t.Roots == nil {
 		return Report{}, errors.New("inspect: no root is configured to trust")
@@ -156,7 +179,7 @@ func (i *inspection) run(ctx context.Context) error {
 	if !i.check(CheckStructure, err, "The file is a whole PDF whose cross-reference can be read to its end.") {
 		return nil
 	}
-	field, err := d.sealField()
+	sealed, field, err := d.sealedPart()
 	if errors.Is(err, ErrUnsealed) {
 		return err
 	}
@@ -164,7 +187,18 @@ func (i *inspection) run(ctx context.Context) error {
 		return nil
 	}
 	i.report.SignedAt = field.claimed
-	if !i.check(CheckCoverage, field.coverage(len(i.pdf)), "The seal covers every byte of the file but its own value; nothing was added after it.") {
+	var later *layers
+	if err = field.coverage(len(sealed.file)); err == nil {
+		later, err = d.readLayers(ctx, sealed)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	good := "The seal covers every byte of the file but its own value; nothing was added after it."
+	if later != nil && later.evidence.present {
+		good = "The seal covers every byte that was there but its own value; nothing was added after it but evidence and time-stamps."
+	}
+	if !i.check(CheckCoverage, err, good) {
 		return nil
 	}
 	der, err := field.contents()
@@ -189,7 +223,7 @@ func (i *inspection) run(ctx context.Context) error {
 
 	h := cms.digest.New()
 	h.Write(i.pdf[:field.hole.start])
-	h.Write(i.pdf[field.hole.end:])
+	h.Write(sealed.file[field.hole.end:])
 	if !i.check(CheckDigest, cms.checkDigest(h.Sum(nil)), "The document's bytes are those that were sealed.") {
 		return nil
 	}
@@ -203,34 +237,76 @@ func (i *inspection) run(ctx context.Context) error {
 		return err
 	}
 
-	stamped, stampOK := i.inspectTimestamp(cms)
+	tokens, chains, archiveOK := i.inspectArchive(later)
+	judged := i.now
+	if len(tokens) > 0 {
+		judged = tokens[0].time
+	}
+	stampChain, stamped, stampOK := i.inspectTimestamp(cms, judged)
 	claimedOK := i.checkClaimed(cms.certificate)
 	at, proof := i.now, "now, for the document has no time-stamp that proves an earlier time"
 	if stamped && stampOK {
 		at, proof = i.report.StampedAt, "at the time stamped"
 	}
 	err = checkSealUsage(cms.certificate)
+	var chain []*x509.Certificate
 	if err == nil {
-		_, err = chainTo(cms.certificate, cms.certificates, i.trust.Roots, at, x509.ExtKeyUsageAny)
+		chain, err = chainTo(cms.certificate, cms.certificates, i.trust.Roots, at, x509.ExtKeyUsageAny)
 	}
 	trusted := i.check(CheckTrusted, err, "The certificate leads to a root that is trusted and was valid "+proof+".")
 
+	i.report.Valid = claimedOK && trusted && (!stamped || stampOK) && archiveOK
 	if claimedOK && trusted {
 		i.report.Level = BB
 		if stamped && stampOK {
 			i.report.Level = BT
 		}
 	}
-	i.report.Valid = claimedOK && trusted && (!stamped || stampOK)
-	i.report.Notes = append(i.report.Notes, "Whether the certificate was revoked is not judged at this level.")
+	if !later.evidence.present {
+		i.report.Notes = append(i.report.Notes, "Whether the certificate was revoked is not judged at this level.")
+	} else if i.report.Level == BT && archiveOK {
+		err := i.checkEvidence(later, chain, stampChain, i.report.StampedAt, tokens, chains)
+		if i.check(CheckRevocation, err, "The evidence inside proves that no certificate had been revoked.") {
+			i.report.Level = BLT
+			if len(tokens) > 0 {
+				i.report.Level = BLTA
+			}
+		} else {
+			i.report.Valid = false
+		}
+	} else {
+		i.report.Valid = i.check(CheckRevocation, errors.New("evidence without a time-stamp that holds proves nothing"), "")
+	}
+	switch outer := append([][]*x509.Certificate{chain, stampChain}, chains...); i.report.Level {
+	case BLTA:
+		i.report.ProofEnd = earliestEnd(outer[len(outer)-1])
+	case BLT, BT:
+		i.report.ProofEnd = earliestEnd(stampChain)
+	case BB:
+		i.report.ProofEnd = earliestEnd(chain)
+	}
+	if !i.report.Valid {
+		i.report.ProofEnd = time.Time{}
+	}
 	return nil
 }
 
-// inspectTimestamp checks the signature time-stamp, if there is one.
-func (i *inspection) inspectTimestamp(cms *signedData) (present, ok bool) {
+// earliestEnd is when the first certificate of a chain ends.
+func earliestEnd(chain []*x509.Certificate) time.Time {
+	end := chain[0].NotAfter
+	for _, c := range chain {
+		if c.NotAfter.Before(end) {
+			end = c.NotAfter
+		}
+	}
+	return end.UTC()
+}
+
+// inspectTimestamp checks the signature time-stamp, if there is one, and that its authority is trusted at the time judged.
+func (i *inspection) inspectTimestamp(cms *signedData, judged time.Time) (chain []*x509.Certificate, present, ok bool) {
 	der, err := single(cms.unsigned, oidSignatureTimeStamp)
 	if der == nil && err == nil {
-		return false, false
+		return nil, false, false
 	}
 	var t *token
 	if err == nil {
@@ -240,12 +316,12 @@ func (i *inspection) inspectTimestamp(cms *signedData) (present, ok bool) {
 		err = t.covers(cms.signature)
 	}
 	if !i.check(CheckTimestamp, err, "The time-stamp is over this very signature and was signed by its authority.") {
-		return true, false
+		return nil, true, false
 	}
 	i.report.StampedAt = t.time
 	i.report.StampedBy = printable(t.data.certificate.Subject.CommonName)
-	_, err = t.trusted(i.trust.TSARoots, i.now)
-	return true, i.check(CheckTimestampTrusted, err, "The time-stamping authority leads to a root that is trusted.")
+	chain, err = i.trust.stampChain(t, judged)
+	return chain, true, i.check(CheckTimestampTrusted, err, "The time-stamping authority leads to a root that is trusted.")
 }
 
 // checkClaimed: the time that the sealing machine claims lies in the life of the certificate, and before the proven time.
@@ -403,9 +479,8 @@ func parseDate(v value) (time.Time, error) {
 	return t.UTC(), nil
 }
 
-// coverage: the byte range is the whole file but the value of /Contents.
-//
-// Later revisions of the kinds that B-LT and B-LTA add (DSS, document time-stamps) will be allowed here.
+// coverage: the byte range is the whole file, as it was when it was sealed, but the value of /Contents. What came later is
+// readLayers' matter.
 func (s *sealField) coverage(size int) error {
 	want := [4]int64{0, int64(s.hole.start), int64(s.hole.end), int64(size - s.hole.end)}
 	if s.ranges.kind != kindArray || len(s.ranges.items) != 4 {
@@ -426,7 +501,7 @@ func (s *sealField) coverage(size int) error {
 	case got[1] != want[1] || got[2] != want[2]:
 		return errors.New("what the seal leaves out is not exactly its own value")
 	}
-	return errors.New("the file goes on after what the seal covers: something was added or taken away after sealing")
+	return errAfterSeal
 }
 
 // contents gives the CMS signature: strict lower-case hexadecimal of one DER element, padded with zeros. Any other

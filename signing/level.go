@@ -11,10 +11,13 @@ const (
 	BB Level = "B-B"
 	// BT adds a time-stamp over the signature: it existed at that time.
 	BT Level = "B-T"
+	// BLT adds evidence that no certificate had been revoked: nobody need be asked any more.
+	BLT Level = "B-LT"
+	// BLTA adds a document time-stamp over everything, which keeps the proof when the certificates end and algorithms age.
+	BLTA Level = "B-LTA"
 )
 
-// levels in ascending order: B-LT and B-LTA go at the end.
-var levels = []Level{BB, BT}
+var levels = []Level{BB, BT, BLT, BLTA} // ascending
 
 // Includes says whether a document of level l keeps the promise of level other. The empty level includes none.
 func (l Level) Includes(other Level) bool {

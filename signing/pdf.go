@@ -107,6 +107,13 @@ func (p *parser) skip() {
 	}
 }
 
+// spaces skips white space, but no comment.
+func (p *parser) spaces() {
+	for p.pos < len(p.file) && isSpace(p.file[p.pos]) {
+		p.pos++
+	}
+}
+
 // word reads a run of regular characters.
 func (p *parser) word() string {
 	start := p.pos
@@ -403,6 +410,7 @@ type revision struct {
 	xref     int // where the table begins
 	sections []section
 	trailer  value
+	end      int // after its %%EOF; 0 when none stands behind the trailer
 }
 
 // section is a run of entries, 20 bytes each (ISO 32000-1, 7.5.4).
@@ -433,6 +441,7 @@ func readDocument(file []byte) (*document, error) {
 				return nil, p.fault("something stands between the last trailer and the end of the file")
 			}
 		}
+		rev.end = endOfRevision(file, rev.xref, next)
 		d.revisions = append(d.revisions, rev)
 		prev := rev.trailer.get("Prev")
 		if prev.kind == kindNull {
@@ -447,6 +456,23 @@ func readDocument(file []byte) (*document, error) {
 		}
 		at = int(prev.number)
 	}
+}
+
+// endOfRevision gives where the %%EOF of a revision ends, with the end of line behind it if that is a line feed.
+func endOfRevision(file []byte, xref, trailerEnd int) int {
+	p := parser{file: file, pos: trailerEnd}
+	if !p.keyword("startxref") {
+		return 0
+	}
+	at, ok := p.integer()
+	if p.spaces(); !ok || at != xref || !bytes.HasPrefix(file[p.pos:], []byte("%%EOF")) {
+		return 0
+	}
+	p.pos += len("%%EOF")
+	if p.pos < len(file) && file[p.pos] == '\n' {
+		p.pos++
+	}
+	return p.pos
 }
 
 // lastXref reads the end of a file: startxref, a number, %%EOF, at most one end of line.

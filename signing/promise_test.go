@@ -1,6 +1,7 @@
 package signing
 
 import (
+	"context"
 	"crypto/x509"
 	"flag"
 	"os"
@@ -22,6 +23,12 @@ var vectors = []struct {
 	{"2026-bt-p256.pdf", BT},
 	{"2026-bb-rsa3072.pdf", BB},
 	{"2026-bt-rsa3072.pdf", BT},
+	{"2026-blt-p256.pdf", BLT},
+	{"2026-blta-p256.pdf", BLTA},
+	{"2026-blt-rsa3072.pdf", BLT},
+	{"2026-blta-rsa3072.pdf", BLTA},
+	{"2026-blta-renewed-p256.pdf", BLTA},
+	{"2026-blta-renewed-rsa3072.pdf", BLTA},
 }
 
 const promise = "testdata/promise"
@@ -41,7 +48,7 @@ func readVector(t testing.TB, name string) []byte {
 func vectorTrust(t testing.TB) Trust {
 	t.Helper()
 	roots := x509.NewCertPool()
-	for _, name := range []string{"2026-root-p256.pem", "2026-root-rsa3072.pem"} {
+	for _, name := range []string{"2026-root-p256.pem", "2026-root-rsa3072.pem", "2026-lt-root-p256.pem", "2026-lt-root-rsa3072.pem", "2026-renewed-root-p256.pem", "2026-renewed-root-rsa3072.pem"} {
 		if !roots.AppendCertsFromPEM(readVector(t, name)) {
 			t.Fatal("no certificate in", name)
 		}
@@ -62,27 +69,45 @@ var writeVectors = flag.Bool("write-vectors", false, "seal the files of testdata
 
 // TestWriteVectors makes files for a new form of document; it never replaces one.
 func TestWriteVectors(t *testing.T) {
-	for _, kind := range []pki.KeyKind{pki.P256, pki.RSA3072} {
-		suffix := strings.ToLower(strings.ReplaceAll(string(kind), "-", ""))
-		root := filepath.Join(promise, "2026-root-"+suffix+".pem")
-		if _, err := os.Stat(root); err == nil {
-			continue
-		}
-		if !*writeVectors {
-			t.Fatalf("%s is missing: go test ./signing -run TestWriteVectors -write-vectors", root)
-		}
-		a := ownAuthority(t, pki.Options{Seal: kind, Authorities: kind})
-		for level, name := range map[Level]string{BB: "bb", BT: "bt"} {
-			if err := os.WriteFile(filepath.Join(promise, "2026-"+name+"-"+suffix+".pdf"), seal(t, a, level, minimalPDF(1, 0)), 0o644); err != nil {
+	for _, group := range []struct {
+		root  string
+		names map[Level]string
+	}{
+		{"2026-root-", map[Level]string{BB: "2026-bb-", BT: "2026-bt-"}},
+		{"2026-lt-root-", map[Level]string{BLT: "2026-blt-", BLTA: "2026-blta-"}},
+		{"2026-renewed-root-", map[Level]string{BLTA: "2026-blta-renewed-"}},
+	} {
+		for _, kind := range []pki.KeyKind{pki.P256, pki.RSA3072} {
+			suffix := strings.ToLower(strings.ReplaceAll(string(kind), "-", ""))
+			root := filepath.Join(promise, group.root+suffix+".pem")
+			if _, err := os.Stat(root); err == nil {
+				continue
+			}
+			if !*writeVectors {
+				t.Fatalf("%s is missing: go test ./signing -run TestWriteVectors -write-vectors", root)
+			}
+			a, dir := agedAuthority(t, kind)
+			defer func() { a.Close() }()
+			for level, name := range group.names {
+				sealed := seal(t, a, level, minimalPDF(1, 0))
+				if strings.Contains(name, "renewed") {
+					a = renewAuthority(t, a, dir, kind)
+					var err error
+					if sealed, _, err = renewerOf(t, a).Renew(context.Background(), sealed); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := os.WriteFile(filepath.Join(promise, name+suffix+".pdf"), sealed, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			body, err := os.ReadFile(a.RootPEM())
+			if err != nil {
 				t.Fatal(err)
 			}
-		}
-		body, err := os.ReadFile(a.RootPEM())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(root, body, 0o644); err != nil {
-			t.Fatal(err)
+			if err := os.WriteFile(root, body, 0o644); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }

@@ -25,6 +25,12 @@
 //
 // Revocation is not asked at levels B-B and B-T: neither carries a proof of it. A seal certificate that was revoked is
 // found by validators that ask the authority (pyHanko, Acrobat, EU DSS), and at seal time from level B-LT on.
+//
+// # What comes after the signature
+//
+// pdfsign has no part in levels B-LT and B-LTA. The evidence (DSS) and the document time-stamp are each a revision of
+// their own, written here in exactly one form, which inspection writes again and compares (update.go). Proof is collected
+// for every certificate below a root, the time-stamping authority's included, and that of the seal after its time-stamp.
 package signing
 
 import (
@@ -36,6 +42,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/digitorus/pdf"
@@ -50,8 +58,11 @@ var (
 	ErrTSAUnavailable = errors.New("no time-stamping authority gave a sound time-stamp")
 	// ErrCertificateExpired: the seal certificate has ended, or has not begun. Staff must install another.
 	ErrCertificateExpired = errors.New("the seal certificate is outside its validity")
-	// ErrCertificateRevoked: the seal certificate was revoked. Staff must install another. Levels B-B and B-T do not ask.
+	// ErrCertificateRevoked: the seal certificate, or an authority above it, was revoked. Staff must install another.
+	// Levels B-B and B-T do not ask.
 	ErrCertificateRevoked = errors.New("the seal certificate was revoked")
+	// ErrRevocationUnavailable: no authority gave proof that a certificate was not revoked. Try again later.
+	ErrRevocationUnavailable = errors.New("no proof can be had that the certificates were not revoked")
 	// ErrUnfit: the document to seal lacks something the seal needs; see [CheckDocument]. For good.
 	ErrUnfit = errors.New("the document cannot be sealed as it is")
 	// ErrUnsound: our own output failed inspection. For good, and a fault of ours or of the key store.
@@ -62,8 +73,10 @@ var (
 type Config struct {
 	Key   Key
 	Roots *x509.CertPool // the root that the seal certificate must lead to
-	Level Level          // B-B or B-T
-	TSAs  []TSA          // asked in this order; needed from B-T on
+	Level Level
+	TSAs  []TSA // asked in this order; needed from B-T on
+
+	Revocation Revocation // needed from B-LT on
 
 	// What the signature dictionary says, all optional, printable ASCII only. Name is who seals; readers show it until
 	// they have read the certificate.
@@ -74,10 +87,10 @@ type Config struct {
 
 // Sealer seals documents. It is safe for concurrent use.
 type Sealer struct {
-	config  Config
-	cert    *x509.Certificate
-	chain   []*x509.Certificate // the certificate and its issuers, without the root: what a document embeds
-	stamper *stamper
+	config Config
+	cert   *x509.Certificate
+	chain  []*x509.Certificate // the certificate and its issuers, without the root: what a document embeds
+	archiver
 }
 
 // keyTrial bounds the trial signature at the start.
@@ -94,7 +107,7 @@ func NewSealer(c Config) (*Sealer, error) {
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 
 	if !c.Level.Includes(BB) {
-		fault("Level: %q is not a level that this version makes (B-B or B-T)", c.Level)
+		fault("Level: %q is not a level (B-B, B-T, B-LT or B-LTA)", c.Level)
 	}
 	for _, w := range []struct{ field, words string }{{"Name", c.Name}, {"Reason", c.Reason}, {"Location", c.Location}, {"Contact", c.Contact}} {
 		if !printableASCII(w.words) {
@@ -108,7 +121,11 @@ func NewSealer(c Config) (*Sealer, error) {
 	if err != nil {
 		faults = append(faults, err)
 	}
-	s := &Sealer{config: c, stamper: stamper}
+	collector, err := newCollector(c.Revocation, c.Now)
+	if err != nil {
+		faults = append(faults, err)
+	}
+	s := &Sealer{config: c, archiver: archiver{stamper, collector}}
 	if c.Roots == nil {
 		fault("Roots: the root to trust is needed")
 	}
@@ -136,6 +153,14 @@ func NewSealer(c Config) (*Sealer, error) {
 	} else if c.Roots != nil {
 		if _, err := chainTo(s.cert, s.chain[1:], c.Roots, now, x509.ExtKeyUsageAny); err != nil {
 			fault("Key: the certificate does not lead to Roots: %w", err)
+		}
+	}
+	if c.Level.Includes(BLT) {
+		for _, cert := range s.chain {
+			if !collector.reachable(cert) {
+				fault("Revocation.Hosts: none of the addresses at which the revocation of %q can be asked is named: %s",
+					cert.Subject.CommonName, strings.Join(slices.Concat(cert.OCSPServer, cert.CRLDistributionPoints), ", "))
+			}
 		}
 	}
 	if err := s.tryKey(); err != nil {
@@ -199,37 +224,6 @@ const (
 	tokenReserve      = 16 << 10 // bytes: real tokens with their chains have 3 to 8 KB
 )
 
-// Seal signs pdf and gives the sealed document, which begins with the very bytes of pdf. pdf must pass [CheckDocument].
-// Errors wrap ErrUnfit, ErrKeyUnavailable, ErrTSAUnavailable, ErrCertificateExpired or ErrUnsound, or are the context's;
-// any other comes from the key or from pdfsign and is for good.
-func (s *Sealer) Seal(ctx context.Context, pdf []byte) ([]byte, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("seal: %w", err)
-	}
-	plan, err := planSeal(pdf)
-	if err != nil {
-		return nil, fmt.Errorf("seal: %w", err)
-	}
-	now := s.config.Now()
-	if err := s.checkValidity(now); err != nil {
-		return nil, fmt.Errorf("seal: %w", err)
-	}
-	sealed, err := s.sign(ctx, plan, now)
-	if err != nil {
-		return nil, fmt.Errorf("seal: %w", err)
-	}
-	trust := Trust{Roots: s.config.Roots, Now: s.config.Now}
-	if s.config.Level.Includes(BT) {
-		if trust.TSARoots, err = s.addTimeStamp(ctx, sealed); err != nil {
-			return nil, fmt.Errorf("seal: %w", err)
-		}
-	}
-	if err := s.prove(ctx, plan, sealed, trust); err != nil {
-		return nil, fmt.Errorf("seal: %w", err)
-	}
-	return sealed, nil
-}
-
 // sign lets pdfsign write the revision with the signature.
 func (s *Sealer) sign(ctx context.Context, plan *sealPlan, now time.Time) ([]byte, error) {
 	reader, err := pdf.NewReader(bytes.NewReader(plan.file), int64(len(plan.file)))
@@ -241,6 +235,7 @@ func (s *Sealer) sign(ctx context.Context, plan *sealPlan, now time.Time) ([]byt
 		reserve += tokenReserve
 	}
 	var out bytes.Buffer
+	out.Grow(len(plan.file) + 2*reserve + 64<<10) // else it doubles its way up to large documents
 	signer := &sign.SignContext{
 		PDFReader:  reader,
 		InputFile:  bytes.NewReader(plan.file),
@@ -282,46 +277,9 @@ func nextObject(c *sign.SignContext) int {
 	return int(highest) + 2
 }
 
-// addTimeStamp stamps the signature value and writes the token into the space of the signature. It gives the roots of
-// the authority that stamped.
-func (s *Sealer) addTimeStamp(ctx context.Context, sealed []byte) (*x509.CertPool, error) {
-	d, err := readDocument(sealed)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnsound, err)
-	}
-	field, err := d.sealField()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnsound, err)
-	}
-	der, err := field.contents()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnsound, err)
-	}
-	cms, err := parseSignedData(der)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnsound, err)
-	}
-	stamp, roots, err := s.stamper.stamp(ctx, cms.signature)
-	if err != nil {
-		return nil, err
-	}
-	if der, err = cms.withUnsigned(oidSignatureTimeStamp, stamp); err != nil {
-		return nil, err
-	}
-	hole := sealed[field.hole.start+1 : field.hole.end-1]
-	if hex.EncodedLen(len(der)) > len(hole) {
-		return nil, fmt.Errorf("%w: the time-stamp needs %d bytes, %d are reserved", ErrUnsound, len(stamp), tokenReserve)
-	}
-	n := hex.Encode(hole, der)
-	for i := n; i < len(hole); i++ {
-		hole[i] = '0'
-	}
-	return roots, nil
-}
-
 // prove inspects the sealed document as a stranger would, and that nothing but the seal was added.
-func (s *Sealer) prove(ctx context.Context, plan *sealPlan, sealed []byte, trust Trust) error {
-	report, err := Inspect(ctx, sealed, trust)
+func (s *Sealer) prove(ctx context.Context, plan *sealPlan, sealed []byte) error {
+	report, err := Inspect(ctx, sealed, s.trust())
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -338,4 +296,13 @@ func (s *Sealer) prove(ctx context.Context, plan *sealPlan, sealed []byte, trust
 		return fmt.Errorf("%w: %w", ErrUnsound, err)
 	}
 	return nil
+}
+
+// trust is what the sealer itself believes: a time-stamp may be of any of its authorities.
+func (s *Sealer) trust() Trust {
+	t := Trust{Roots: s.config.Roots, Now: s.config.Now}
+	for _, a := range s.stamper.authorities {
+		t.tsaRoots = append(t.tsaRoots, a.Roots)
+	}
+	return t
 }

@@ -42,7 +42,7 @@ func TestNewSealerGivesEveryFault(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = NewSealer(Config{
-		Key: keyOf(t, expired), Level: "B-LTA", Name: "Caixa Andorrana de Seguretat Socialà", Reason: "línia",
+		Key: keyOf(t, expired), Level: "B-X", Name: "Caixa Andorrana de Seguretat Socialà", Reason: "línia",
 		TSAs: []TSA{{URL: "ftp://tsa"}, {URL: "http://me:secret@tsa/", Roots: a.Roots(), Timeout: -1, Policy: "1.x"}},
 	})
 	if err == nil {
@@ -312,55 +312,5 @@ func TestReportAsJSON(t *testing.T) {
 	}
 	if r["level"] != "B-T" || r["valid"] != true {
 		t.Errorf("level %v, valid %v", r["level"], r["valid"])
-	}
-}
-
-func BenchmarkKey(b *testing.B) {
-	for _, kind := range []pki.KeyKind{pki.P256, pki.RSA3072} {
-		b.Run(string(kind), func(b *testing.B) {
-			key := keyOf(b, sharedPKI(b, kind).Seal())
-			digest := make([]byte, 32)
-			for b.Loop() {
-				if _, err := key.Sign(context.Background(), digest, crypto.SHA256); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-func BenchmarkSeal(b *testing.B) {
-	pdf := minimalPDF(1, 30_000)
-	for _, kind := range []pki.KeyKind{pki.P256, pki.RSA3072} {
-		for _, level := range []Level{BB, BT} {
-			b.Run(string(kind)+"/"+string(level), func(b *testing.B) {
-				a := sharedPKI(b, kind)
-				s := newSealer(b, configOf(b, a, a.Seal(), level))
-				b.ReportAllocs()
-				for b.Loop() {
-					if _, err := s.Seal(context.Background(), pdf); err != nil {
-						b.Fatal(err)
-					}
-				}
-			})
-		}
-	}
-}
-
-func BenchmarkInspect(b *testing.B) {
-	for _, kind := range []pki.KeyKind{pki.P256, pki.RSA3072} {
-		for _, level := range []Level{BB, BT} {
-			b.Run(string(kind)+"/"+string(level), func(b *testing.B) {
-				a := sharedPKI(b, kind)
-				sealed := seal(b, a, level, minimalPDF(1, 30_000))
-				trust := trustOf(a)
-				b.ReportAllocs()
-				for b.Loop() {
-					if r, err := Inspect(context.Background(), sealed, trust); err != nil || !r.Valid {
-						b.Fatal(err, r.Err())
-					}
-				}
-			})
-		}
 	}
 }

@@ -123,6 +123,9 @@ func configOf(t testing.TB, a *pki.Authority, leaf *pki.Leaf, level Level) Confi
 	if level.Includes(BT) {
 		c.TSAs = []TSA{{URL: a.TSAURL(), Roots: a.Roots(), Timeout: 5 * time.Second}}
 	}
+	if level.Includes(BLT) {
+		c.Revocation = Revocation{Hosts: []string{a.Host()}, Timeout: 5 * time.Second}
+	}
 	return c
 }
 

@@ -118,7 +118,11 @@ func (t *token) readInfo(der []byte) error {
 func (t *token) covers(data []byte) error {
 	h := t.hash.New()
 	h.Write(data)
-	if !bytes.Equal(h.Sum(nil), t.digest) {
+	return t.coversDigest(t.hash, h.Sum(nil))
+}
+
+func (t *token) coversDigest(hash crypto.Hash, digest []byte) error {
+	if t.hash != hash || !bytes.Equal(digest, t.digest) {
 		return errors.New("the time-stamp is over other bytes (wrong imprint)")
 	}
 	return nil

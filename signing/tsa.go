@@ -9,7 +9,6 @@ import (
 	"encoding/asn1"
 	"errors"
 	"fmt"
-	"io"
 	"math/big"
 	"mime"
 	"net/http"
@@ -55,15 +54,7 @@ type authority struct {
 
 // newStamper checks the configuration; every fault is given.
 func newStamper(list []TSA, now func() time.Time) (*stamper, error) {
-	s := &stamper{now: now, client: &http.Client{
-		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, // each request has its own deadline
-			MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10,
-		},
-		// A redirect would let the authority, or whoever stands before it, send the worker to addresses that the operator
-		// did not configure.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	s := &stamper{now: now, client: newClient()}
 	var faults []error
 	for i, t := range list {
 		fault := func(field, format string, args ...any) {
@@ -109,36 +100,69 @@ func parseOID(s string) (asn1.ObjectIdentifier, error) {
 	return oid, nil
 }
 
-// stamp gives a time-stamp token over data and the roots it leads to, from the first authority that gives a sound one.
-// The error wraps ErrTSAUnavailable and says what each of them did, or is the context's.
-func (s *stamper) stamp(ctx context.Context, data []byte) (der []byte, roots *x509.CertPool, err error) {
+// stamp is a sound time-stamp.
+type stamp struct {
+	der   []byte
+	token *token
+	chain []*x509.Certificate // of its signer, nearest first, root last
+	roots *x509.CertPool      // of its authority
+}
+
+// stamp gives a time-stamp over what digest was made from (SHA-256), from the first authority that gives a sound one
+// that vet, if there is one, accepts too. The error wraps ErrTSAUnavailable and says what each of them did, or is the
+// context's.
+func (s *stamper) stamp(ctx context.Context, digest []byte, vet func(context.Context, *stamp) error) (*stamp, error) {
 	var faults []error
 	for _, a := range s.authorities {
-		der, err := s.ask(ctx, a, data)
+		st, err := s.ask(ctx, a, digest)
+		if err == nil && vet != nil {
+			err = vet(ctx, st)
+		}
 		if err == nil {
-			return der, a.Roots, nil
+			return st, nil
+		}
+		if errors.Is(err, errMoreEvidence) {
+			return nil, err
 		}
 		if ctx.Err() != nil {
-			return nil, nil, fmt.Errorf("time-stamp: %w", context.Cause(ctx))
+			return nil, fmt.Errorf("time-stamp: %w", context.Cause(ctx))
 		}
 		faults = append(faults, fmt.Errorf("%s: %w", a.URL, err))
 	}
-	return nil, nil, fmt.Errorf("%w: %w", ErrTSAUnavailable, errors.Join(faults...))
+	return nil, unavailable(ErrTSAUnavailable, "", faults)
 }
 
-func (s *stamper) ask(ctx context.Context, a authority, data []byte) ([]byte, error) {
+// awayError says what others did wrong in words, and matches only our sentinels: that one of them was too slow must not
+// be taken for a time limit of the caller's.
+type awayError struct {
+	sentinels []error
+	words     string
+}
+
+func (e *awayError) Error() string   { return e.words }
+func (e *awayError) Unwrap() []error { return e.sentinels }
+
+func unavailable(sentinel error, about string, faults []error) error {
+	e := &awayError{sentinels: []error{sentinel}, words: fmt.Sprintf("%v: %s%v", sentinel, about, errors.Join(faults...))}
+	for _, fault := range faults {
+		if sentinel != ErrRevocationUnavailable && errors.Is(fault, ErrRevocationUnavailable) {
+			e.sentinels = append(e.sentinels, ErrRevocationUnavailable)
+			break
+		}
+	}
+	return e
+}
+
+func (s *stamper) ask(ctx context.Context, a authority, digest []byte) (*stamp, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Timeout)
 	defer cancel()
 
-	hash := crypto.SHA256
-	h := hash.New()
-	h.Write(data)
 	nonce, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 128))
 	if err != nil {
 		return nil, err
 	}
 	query, err := (&timestamp.Request{
-		HashAlgorithm: hash, HashedMessage: h.Sum(nil), Certificates: true, Nonce: nonce, TSAPolicyOID: a.policy,
+		HashAlgorithm: crypto.SHA256, HashedMessage: digest, Certificates: true, Nonce: nonce, TSAPolicyOID: a.policy,
 	}).Marshal()
 	if err != nil {
 		return nil, err
@@ -151,29 +175,10 @@ func (s *stamper) ask(ctx context.Context, a authority, data []byte) ([]byte, er
 	if a.Username != "" {
 		req.SetBasicAuth(a.Username, a.Password)
 	}
-	resp, err := s.client.Do(req)
+	body, err := fetch(s.client, req, "application/timestamp-reply", maxReply)
 	if err != nil {
-		var ue *url.Error
-		if errors.As(err, &ue) {
-			err = ue.Err // the address is named once, by the caller
-		}
 		return nil, err
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("answered HTTP %d", resp.StatusCode)
-	}
-	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil || kind != "application/timestamp-reply" {
-		return nil, errors.New("answered something else than application/timestamp-reply")
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
-	if err != nil {
-		return nil, fmt.Errorf("read the answer: %w", err)
-	}
-	if len(body) > maxReply {
-		return nil, fmt.Errorf("the answer is larger than %d bytes", maxReply)
-	}
-
 	der, err := readReply(body)
 	if err != nil {
 		return nil, err
@@ -182,7 +187,7 @@ func (s *stamper) ask(ctx context.Context, a authority, data []byte) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
-	if err := t.covers(data); err != nil {
+	if err := t.coversDigest(crypto.SHA256, digest); err != nil {
 		return nil, err
 	}
 	if t.nonce == nil || t.nonce.Cmp(nonce) != 0 {
@@ -195,10 +200,16 @@ func (s *stamper) ask(ctx context.Context, a authority, data []byte) ([]byte, er
 	if skew := t.time.Sub(now); skew > maxSkew || skew < -maxSkew {
 		return nil, fmt.Errorf("the time-stamp is %s away from the clock of this machine (%s are allowed)", skew.Abs().Round(time.Second), maxSkew)
 	}
-	if _, err := t.trusted(a.Roots, now); err != nil {
+	chain, err := t.trusted(a.Roots, now)
+	if err != nil {
 		return nil, fmt.Errorf("the time-stamp's signer is not trusted: %w", err)
 	}
-	return der, nil
+	return &stamp{der, t, chain, a.Roots}, nil
+}
+
+func isMediaType(header, kind string) bool {
+	got, _, err := mime.ParseMediaType(header)
+	return err == nil && got == kind
 }
 
 // readReply reads a TimeStampResp (RFC 3161 section 2.4.2) and gives the token.

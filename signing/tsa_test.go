@@ -44,6 +44,9 @@ func TestAuthoritiesThatMisbehave(t *testing.T) {
 			if !errors.Is(err, ErrTSAUnavailable) || sealed != nil {
 				t.Fatalf("%v; want ErrTSAUnavailable and no document", err)
 			}
+			if errors.Is(err, context.DeadlineExceeded) {
+				t.Error("the authority's slowness looks like a time limit of the caller")
+			}
 			if !strings.Contains(err.Error(), words) {
 				t.Errorf("%v; want it to say %q", err, words)
 			}

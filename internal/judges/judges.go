@@ -1,5 +1,5 @@
-// Package judges lets programs that are not ours judge sealed documents in tests: pdfsig (poppler, NSS), qpdf, openssl
-// and pyHanko. A judge that is missing fails the test with the line that installs it; nothing is skipped.
+// Package judges lets programs that are not ours judge sealed documents in tests: pdfsig (poppler, NSS), qpdf, openssl,
+// pyHanko and EU DSS. A judge that is missing fails the test with the line that installs it; nothing is skipped.
 //
 // Judges are asked in two ways: PDFSig and the like want a document accepted, RefusedByPDFSig and the like want it
 // refused, and for the right reason: because is what the judge's words must hold. The words are shown when they
@@ -9,6 +9,7 @@ package judges
 import (
 	"bytes"
 	"context"
+	_ "embed"
 	"encoding/pem"
 	"errors"
 	"os"
@@ -70,6 +71,22 @@ func PDFSig(t testing.TB, file, rootPEM string) {
 	}
 }
 
+// PDFSigSeal wants pdfsig to call the seal of file valid and trusted where revisions came after it. pdfsig knows no
+// document time-stamps and does not judge them.
+func PDFSigSeal(t testing.TB, file, rootPEM string) {
+	t.Helper()
+	words, _ := askPDFSig(t, file, rootPEM)
+	seal, others, _ := strings.Cut(words, "Signature #2:")
+	if !soundInPDFSig(seal) || strings.Count(others, "Signature Validation:") != strings.Count(others, "Signature Type: unknown") {
+		t.Errorf("pdfsig does not accept the seal of %s:\n%s", filepath.Base(file), words)
+	}
+}
+
+func soundInPDFSig(words string) bool {
+	return strings.Contains(words, "Signature Validation: Signature is Valid.") &&
+		strings.Contains(words, "Certificate Validation: Certificate is Trusted.")
+}
+
 // RefusedByPDFSig wants pdfsig to find fault with the signature of file or with its certificate.
 func RefusedByPDFSig(t testing.TB, file, rootPEM, because string) {
 	t.Helper()
@@ -90,9 +107,7 @@ func askPDFSig(t testing.TB, file, rootPEM string) (words string, ok bool) {
 		t.Fatalf("certutil: %s", words)
 	}
 	words, _ = run(t, nil, pdfsig, "-nssdir", db, file)
-	return words, strings.Count(words, "Signature #") == 1 &&
-		strings.Contains(words, "Signature Validation: Signature is Valid.") &&
-		strings.Contains(words, "Certificate Validation: Certificate is Trusted.") &&
+	return words, strings.Count(words, "Signature #") == 1 && soundInPDFSig(words) &&
 		strings.Contains(words, "Total document signed")
 }
 
@@ -121,6 +136,8 @@ type Options struct {
 	Stamped bool
 	// Offline asks no OCSP or CRL server; documents of levels B-B and B-T are then judged without revocation.
 	Offline bool
+	// Extended wants evidence or document time-stamps after the seal and nothing else; otherwise nothing may come after it.
+	Extended bool
 }
 
 // PyHanko wants pyHanko to accept the signature of file under rootPEM, asking the certificates' OCSP and CRL servers.
@@ -149,11 +166,39 @@ func askPyHanko(t testing.TB, file, rootPEM string, o Options) (words string, ok
 	words, code := run(t, nil, PyHankoPath(t), append(args, file)...)
 	// One line per signature, such as "Signature 1:…:INTACT:TRUSTED,TIMESTAMP_TOKEN<INTACT:TRUSTED>,UNTOUCHED". The exit
 	// code alone is not enough: a bad time-stamp beside a good signature is easily overlooked.
-	ok = code == 0 && strings.Count(words, "INTACT:TRUSTED") == 1+strings.Count(words, "TIMESTAMP_TOKEN<") && strings.Contains(words, ",UNTOUCHED")
+	after := ",UNTOUCHED"
+	if o.Extended {
+		after = ",EXTENDED_WITH_LTA_UPDATES,ACCEPTABLE_MODIFICATIONS"
+	}
+	ok = code == 0 && strings.Count(words, "INTACT:TRUSTED") == 1+strings.Count(words, "TIMESTAMP_TOKEN<") && strings.Contains(words, after)
 	if o.Stamped {
 		ok = ok && strings.Contains(words, "TIMESTAMP_TOKEN<INTACT:TRUSTED>")
 	}
 	return words, ok
+}
+
+//go:embed lta.py
+var ltaProgram []byte
+
+// PyHankoLTA wants pyHanko to pass file as long-term archived, with what is inside alone, now and ten years ahead.
+func PyHankoLTA(t testing.TB, file, rootPEM string) {
+	t.Helper()
+	if words, ok := askPyHankoLTA(t, file, rootPEM); !ok {
+		t.Errorf("pyHanko does not accept %s as archived:\n%s", filepath.Base(file), words)
+	}
+}
+
+// RefusedByPyHankoLTA wants pyHanko to find fault.
+func RefusedByPyHankoLTA(t testing.TB, file, rootPEM, because string) {
+	t.Helper()
+	words, ok := askPyHankoLTA(t, file, rootPEM)
+	wantRefused(t, "pyHanko", words, ok, because)
+}
+
+func askPyHankoLTA(t testing.TB, file, rootPEM string) (words string, ok bool) {
+	t.Helper()
+	words, code := run(t, ltaProgram, filepath.Join(filepath.Dir(PyHankoPath(t)), "python"), "-", rootPEM, file)
+	return words, code == 0 && strings.Contains(words, "now: AdESPassed.OK") && strings.Contains(words, "in ten years: AdESPassed.OK")
 }
 
 // PyHankoPath is the path of the pyhanko command in the repository's .cache/venv.
