@@ -83,6 +83,7 @@ func Open(ctx context.Context, c Config) (*Bucket, error) {
 			o.Retryables = append(o.Retryables, retry.RetryableErrorCode{Codes: map[string]struct{}{
 				"ConditionalRequestConflict": {}, // 409: another conditional write was under way
 				"OperationAborted":           {},
+				"ExistingObjectIsDirectory":  {}, // versitygw: the folder went with its last object as we wrote; no key of ours is a folder
 			}}, retry.RetryableHTTPStatusCode{Codes: map[int]struct{}{http.StatusTooManyRequests: {}}})
 		}),
 	})
