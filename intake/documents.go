@@ -20,9 +20,10 @@ import (
 )
 
 type submitInput struct {
-	IdempotencyKey string `header:"Idempotency-Key" doc:"Required. A name of your own for this request, 1 to 255 printable ASCII characters; repeat a request with the same key"`
-	ContentType    string `header:"Content-Type" hidden:"true"`
-	RawBody        []byte `contentType:"application/json"`
+	IdempotencyKey  string `header:"Idempotency-Key" doc:"Required. A name of your own for this request, 1 to 255 printable ASCII characters; repeat a request with the same key"`
+	ContentType     string `header:"Content-Type" hidden:"true"`
+	ContentEncoding string `header:"Content-Encoding" hidden:"true"`
+	RawBody         []byte `contentType:"application/json"`
 }
 
 type submitOutput struct {
@@ -59,7 +60,7 @@ func (a *API) registerDocuments(mux *http.ServeMux) {
 		schema := a.api.OpenAPI().Components.Schemas.Schema(kind.BodyType(), true, "")
 		huma.Register(a.api, huma.Operation{
 			OperationID: "request-" + strings.ReplaceAll(kind.ID, "_", "-"), Method: http.MethodPost, Path: "/v1/documents/" + kind.ID,
-			Summary: "Ask for a document: " + kind.ID, DefaultStatus: http.StatusAccepted, MaxBodyBytes: MaxBody, BodyReadTimeout: 30 * time.Second,
+			Summary: "Ask for a document: " + kind.ID, DefaultStatus: http.StatusAccepted, MaxBodyBytes: kind.BodyLimit(), BodyReadTimeout: 30 * time.Second,
 			SkipValidateBody: true, // checked by the kind itself, which names every fault at once
 			RequestBody:      &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}},
 			Errors:           []int{400, 401, 413, 415, 422, 503},
@@ -72,13 +73,16 @@ func (a *API) registerDocuments(mux *http.ServeMux) {
 
 // submit is the door itself.
 func (a *API) submit(ctx context.Context, kind *templates.Kind, in *submitInput) (*submitOutput, error) {
-	if media, _, err := mime.ParseMediaType(in.ContentType); err != nil || media != "application/json" {
-		return nil, a.problem("unsupported-media-type", "")
+	media, parameters, err := mime.ParseMediaType(in.ContentType)
+	charset := strings.ToLower(parameters["charset"])
+	if err != nil || media != "application/json" || charset != "" && charset != "utf-8" || in.ContentEncoding != "" {
+		return nil, a.problem("unsupported-media-type", "The body must be JSON in UTF-8, not compressed.")
 	}
 	if !usableKey(in.IdempotencyKey) {
 		return nil, a.problem("idempotency-key-missing", "The header Idempotency-Key must hold 1 to 255 printable ASCII characters.")
 	}
-	request, err := kind.Decode(in.RawBody, a.Now())
+	now := a.Now()
+	request, err := kind.Decode(in.RawBody, now)
 	var syntax *wire.SyntaxError
 	var faults wire.Faults
 	switch {
@@ -105,7 +109,7 @@ func (a *API) submit(ctx context.Context, kind *templates.Kind, in *submitInput)
 	defer cancel()
 	receipt, err := a.Ledger.Accept(ctx, ledger.Submission{
 		Client: clientOf(ctx), IdempotencyKey: in.IdempotencyKey, Kind: kind.ID, Code: kind.Code,
-		CASSNumber: request.Holder.CASSNumber, Queue: name, Body: bytes.Clone(in.RawBody),
+		CASSNumber: request.Holder.CASSNumber, Queue: name, Body: bytes.Clone(in.RawBody), At: now,
 	})
 	if err != nil {
 		return nil, a.refusal("accepting a request", err)

@@ -23,7 +23,7 @@ type enqueuer struct {
 
 const (
 	enqueueWithin = 1500 * time.Millisecond
-	// Beyond this many the reconciler, which reads the ledger, is left to it.
+	// waitingMost is how many ids wait here; the others wait for the reconciler.
 	waitingMost = 10_000
 )
 
@@ -44,6 +44,9 @@ func (e *enqueuer) enqueue(ctx context.Context, id, name string) {
 			return // full: the ledger keeps it until there is room
 		}
 		e.log.Warn("a request was accepted and could not be enqueued yet", "id", id, "why", err)
+		if !errors.Is(err, queue.ErrAway) {
+			return // a trouble of this request alone: the reconciler's
+		}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -66,38 +69,40 @@ func (e *enqueuer) run(ctx context.Context) {
 	}
 }
 
-// again tries what waits until Redis fails once more.
+// again asks Redis, while it was seen to be away, whether it is back. Then the
+// door enqueues at once again, and what waited follows.
 func (e *enqueuer) again(ctx context.Context) {
 	e.mu.Lock()
-	waiting := make(map[string]string, len(e.waiting))
-	for id, name := range e.waiting {
-		waiting[id] = name
-	}
 	away := e.away
 	e.mu.Unlock()
 	if !away {
 		return
 	}
-	if len(waiting) == 0 {
-		ctx, cancel := context.WithTimeout(ctx, enqueueWithin)
-		defer cancel()
-		if e.queue.Ping(ctx) != nil {
-			return
-		}
-	}
-	for id, name := range waiting {
-		ctx, cancel := context.WithTimeout(ctx, enqueueWithin)
-		// Who enqueues so late cannot know what happened meanwhile.
-		err := e.queue.Enqueue(ctx, id, name, queue.Reconciler)
-		cancel()
-		if err != nil && !errors.Is(err, queue.ErrFull) {
-			return
-		}
-		e.mu.Lock()
-		delete(e.waiting, id)
-		e.mu.Unlock()
+	asked, cancel := context.WithTimeout(ctx, enqueueWithin)
+	defer cancel()
+	if e.queue.Ping(asked) != nil {
+		return
 	}
 	e.mu.Lock()
-	e.away = len(e.waiting) > 0
+	e.away = false
+	waiting := e.waiting
+	e.waiting = map[string]string{}
 	e.mu.Unlock()
+	for id, name := range waiting {
+		// Who enqueues so late cannot know what happened meanwhile.
+		tried, cancel := context.WithTimeout(ctx, enqueueWithin)
+		err := e.queue.Enqueue(tried, id, name, queue.Reconciler)
+		cancel()
+		if errors.Is(err, queue.ErrAway) {
+			e.mu.Lock()
+			e.away = true
+			for id, name := range waiting { // enqueuing twice does no harm
+				if len(e.waiting) < waitingMost {
+					e.waiting[id] = name
+				}
+			}
+			e.mu.Unlock()
+			return
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -29,9 +30,6 @@ type Config struct {
 	PublicURL string // where clients reach this API and the pages about problems, without a slash at the end
 	Version   string // of Segell, for the API's description
 }
-
-// MaxBody is the largest body that the door reads, in bytes.
-const MaxBody = 1 << 20
 
 // API is the door. It is an http.Handler for everything under /v1/ and
 // /problems/, and the description of the API at /openapi.json.
@@ -110,14 +108,47 @@ func (a *API) guard(next http.Handler) http.Handler {
 		client, known := a.Tokens.client(r)
 		// ServeMux writes the pattern into the request that it serves.
 		r = r.WithContext(context.WithValue(ctx, keyClient, client))
-		if known || isOpen(r.URL.Path) {
+		if twice := repeated(r.Header); twice != "" {
+			a.problem("bad-request", "The header "+twice+" is there more than once.").write(answer)
+		} else if known || isOpen(r.URL.Path) {
 			r.Pattern = ""
-			next.ServeHTTP(answer, r)
+			a.caught(next, answer, r)
 		} else {
+			header.Set("Connection", "close") // who has no token is not waited for
 			a.problem("unauthorized", "The header Authorization must be Bearer and a token that is known here.").write(answer)
 		}
 		a.Log.Info("answered", "method", r.Method, "route", r.Pattern, "status", answer.status, "client", client, "took", time.Since(began).Round(time.Microsecond))
 	})
+}
+
+// caught serves r, and answers with a problem where a handler panics. What the
+// panic says may quote a request: its type and the stack say enough.
+func (a *API) caught(next http.Handler, w *statusWriter, r *http.Request) {
+	defer func() {
+		value := recover()
+		if value == nil {
+			return
+		}
+		if value == http.ErrAbortHandler { // net/http's own way to hang up
+			panic(value)
+		}
+		a.Log.Error("a panic was caught", "route", r.Pattern, "type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
+		if w.status == 0 {
+			a.problem("internal", "").write(w)
+		}
+	}()
+	next.ServeHTTP(w, r)
+}
+
+// repeated names a header that decides something and is there more than once:
+// which of them counts would be a guess.
+func repeated(h http.Header) string {
+	for _, name := range []string{"Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key"} {
+		if len(h.Values(name)) > 1 {
+			return name
+		}
+	}
+	return ""
 }
 
 // isOpen tells what may be read without a token: how to use the API.

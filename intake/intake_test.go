@@ -1,6 +1,7 @@
 package intake_test
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -23,6 +25,7 @@ import (
 	"segell/samples"
 	"segell/storage"
 	"segell/storage/storagetest"
+	"segell/templates"
 )
 
 var now = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
@@ -157,7 +160,7 @@ const path = "/v1/documents/coverage_certificate"
 func standard(t *testing.T) string {
 	t.Helper()
 	for s := range samples.All() {
-		if s.Name == samples.Standard {
+		if s.Kind == "coverage_certificate" && s.Name == samples.Standard {
 			return string(s.Body)
 		}
 	}
@@ -242,10 +245,14 @@ func TestRefusals(t *testing.T) {
 		"text after the end":   {"POST", path, good + "x", nil, 400, "malformed-json"},
 		"another type":         {"POST", path, good, []edit{with("Content-Type", "text/plain")}, 415, "unsupported-media-type"},
 		"no type":              {"POST", path, good, []edit{without("Content-Type")}, 415, "unsupported-media-type"},
+		"a charset":            {"POST", path, good, []edit{with("Content-Type", "application/json; charset=utf-16")}, 415, "unsupported-media-type"},
+		"a compressed body":    {"POST", path, good, []edit{with("Content-Encoding", "gzip")}, 415, "unsupported-media-type"},
+		"two keys":             {"POST", path, good, []edit{func(r *http.Request) { r.Header.Add("Idempotency-Key", "another") }}, 400, "bad-request"},
+		"two types":            {"POST", path, good, []edit{func(r *http.Request) { r.Header.Add("Content-Type", "text/plain") }}, 400, "bad-request"},
 		"no key":               {"POST", path, good, []edit{without("Idempotency-Key")}, 400, "idempotency-key-missing"},
 		"a key with a space":   {"POST", path, good, []edit{with("Idempotency-Key", "a b")}, 400, "idempotency-key-missing"},
 		"a long key":           {"POST", path, good, []edit{with("Idempotency-Key", strings.Repeat("k", 256))}, 400, "idempotency-key-missing"},
-		"a body over the mark": {"POST", path, `{"language":"` + strings.Repeat("x", intake.MaxBody) + `"}`, nil, 413, "too-large"},
+		"a body over the mark": {"POST", path, `{"language":"` + strings.Repeat("x", templates.DefaultMaxBody) + `"}`, nil, 413, "too-large"},
 		"no such request":      {"GET", "/v1/requests/0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e", "", nil, 404, "not-found"},
 		"no id":                {"GET", "/v1/requests/..%2f..%2fetc", "", nil, 404, "not-found"},
 		"no such content":      {"GET", "/v1/requests/0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e/content", "", nil, 404, "not-found"},
@@ -263,6 +270,69 @@ func TestRefusals(t *testing.T) {
 	}
 	for info, err := range d.bucket.List(t.Context(), "", "") {
 		t.Errorf("a refused request left %s behind (%v)", info.Key, err)
+	}
+}
+
+// A kind that carries pictures takes a larger body than the others.
+func TestAKindHasItsOwnLimit(t *testing.T) {
+	d := newDoor(t)
+	k, ok := templates.Lookup("benefit_sheet_copies")
+	if !ok || k.BodyLimit() <= templates.DefaultMaxBody {
+		t.Fatal("no kind takes a larger body")
+	}
+	long := func(n int64) string { return `{"language":"` + strings.Repeat("x", int(n)) + `"}` }
+	d.ask("POST", "/v1/documents/"+k.ID, long(templates.DefaultMaxBody)).problem(t, 422, "invalid-request")
+	d.ask("POST", "/v1/documents/"+k.ID, long(k.BodyLimit())).problem(t, 413, "too-large")
+	d.ask("POST", path, long(templates.DefaultMaxBody)).problem(t, 413, "too-large")
+}
+
+// A body that breaks off is the sender's fault, and nothing is accepted.
+func TestABodyThatBreaksOff(t *testing.T) {
+	d := newDoor(t)
+	connection, err := net.Dial("tcp", strings.TrimPrefix(d.server.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nIdempotency-Key: k\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{", path, d.token)
+	answer, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusBadRequest {
+		t.Errorf("answered %s, want 400", answer.Status)
+	}
+}
+
+// The door uses Redis at once again when it is back, also under load.
+func TestTheDoorUsesRedisAgainUnderLoad(t *testing.T) {
+	d := newDoor(t)
+	d.redis.Kill()
+	d.ask("POST", path, standard(t))
+	d.redis.Restart()
+	stop := make(chan struct{})
+	var load sync.WaitGroup
+	load.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				d.ask("POST", path, standard(t))
+			}
+		}
+	})
+	defer load.Wait()
+	defer close(stop)
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		id := fmt.Sprint(d.ask("POST", path, standard(t)).text("id"))
+		if job, _, err := d.queue.Find(t.Context(), id); err == nil && job.Live() {
+			return // enqueued before the answer, not by and by
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("20 s after Redis came back requests are still enqueued late")
+		}
 	}
 }
 
@@ -428,7 +498,7 @@ func TestAFailureIsTold(t *testing.T) {
 
 func TestAClientSeesItsOwnRequestsOnly(t *testing.T) {
 	d := newDoor(t)
-	receipt, err := d.ledger.Accept(t.Context(), ledger.Submission{Client: "office", IdempotencyKey: "k", Kind: "coverage_certificate", Code: "COB", CASSNumber: "000000A", Queue: queue.Batch, Body: []byte(`{}`)})
+	receipt, err := d.ledger.Accept(t.Context(), ledger.Submission{Client: "office", IdempotencyKey: "k", Kind: "coverage_certificate", Code: "COB", CASSNumber: "000000A", Queue: queue.Batch, Body: []byte(`{}`), At: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -485,5 +555,14 @@ func TestTokens(t *testing.T) {
 	}
 	if _, _, err := intake.NewToken("the portal"); err == nil {
 		t.Error("a client's name with a space was taken")
+	}
+}
+
+func TestAPanicIsAProblemThatQuotesNothing(t *testing.T) {
+	d := newDoor(t)
+	d.bucket.Fault = func(op, key string) error { panic("Canari Groc") }
+	d.ask("POST", path, standard(t)).problem(t, 500, "internal")
+	if log := d.log.String(); strings.Contains(log, "Canari") || !strings.Contains(log, "a panic was caught") || !strings.Contains(log, "intake_test.go") {
+		t.Errorf("the log quotes the panic, or tells not where it was:\n%s", log)
 	}
 }

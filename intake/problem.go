@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"html"
 	"net/http"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -37,25 +36,24 @@ type problemKind struct {
 
 // problems is the registry: every answer that is no success is one of these.
 var problems = map[string]problemKind{
-	"malformed-json":            {http.StatusBadRequest, "The body is not JSON", "The body could not be read as one JSON object. The detail says where. Nothing was accepted."},
-	"idempotency-key-missing":   {http.StatusBadRequest, "Idempotency-Key is required", "Send a key of your own, unique per request (a UUID, say), of 1 to 255 printable ASCII characters. If an answer is lost, send the same request again with the same key: it is accepted once."},
-	"bad-request":               {http.StatusBadRequest, "The request cannot be understood", "The detail says what is wrong."},
-	"unauthorized":              {http.StatusUnauthorized, "A valid token is required", "Send Authorization: Bearer and the token that the operator gave you."},
-	"unknown-kind":              {http.StatusNotFound, "There is no such kind of document", "The detail lists the kinds that can be asked for."},
-	"not-found":                 {http.StatusNotFound, "There is nothing here", "The address is unknown, or the request is not one of yours."},
-	"method-not-allowed":        {http.StatusMethodNotAllowed, "This method is not for this address", "The header Allow lists the methods that are."},
-	"not-issued":                {http.StatusConflict, "The document is not issued yet", "Ask for the state of the request first; while it is not issued there is nothing to download."},
-	"failed":                    {http.StatusConflict, "The document could not be made", "The request was given up and staff have been told. It can be retried by them; the state will change."},
-	"gone":                      {http.StatusGone, "The document is no longer available", "It was withdrawn, replaced, cancelled or erased."},
-	"too-large":                 {http.StatusRequestEntityTooLarge, "The body is too large", "The detail names the limit."},
-	"unsupported-media-type":    {http.StatusUnsupportedMediaType, "The body must be application/json", "Send Content-Type: application/json."},
-	"invalid-request":           {http.StatusUnprocessableEntity, "The request cannot become a document", "Every field that is wrong is listed with its JSON pointer and with what would be right. Nothing was accepted."},
-	"idempotency-key-reused":    {http.StatusUnprocessableEntity, "The Idempotency-Key belongs to another request", "The key was used before with another body. Use a new key for a new request."},
-	"temporarily-unavailable":   {http.StatusServiceUnavailable, "The request could not be taken just now", "Send it again after the time in Retry-After, with the same Idempotency-Key: if this try was accepted after all, it is not accepted twice."},
-	"internal":                  {http.StatusInternalServerError, "Something went wrong on our side", "Whether the request was accepted is unknown: send it again with the same Idempotency-Key."},
-	"request-timeout":           {http.StatusRequestTimeout, "The body took too long", "Send the request again."},
-	"not-acceptable":            {http.StatusNotAcceptable, "Only application/json can be answered", "Accept application/json."},
-	"precondition-not-possible": {http.StatusPreconditionFailed, "The condition does not hold", "The resource has changed."},
+	"malformed-json":          {http.StatusBadRequest, "The body is not JSON", "The body could not be read as one JSON object. The detail says where. Nothing was accepted."},
+	"idempotency-key-missing": {http.StatusBadRequest, "Idempotency-Key is required", "Send a key of your own, unique per request (a UUID, say), of 1 to 255 printable ASCII characters. If an answer is lost, send the same request again with the same key: it is accepted once."},
+	"bad-request":             {http.StatusBadRequest, "The request cannot be understood", "The detail says what is wrong."},
+	"unauthorized":            {http.StatusUnauthorized, "A valid token is required", "Send Authorization: Bearer and the token that the operator gave you."},
+	"unknown-kind":            {http.StatusNotFound, "There is no such kind of document", "The detail lists the kinds that can be asked for."},
+	"not-found":               {http.StatusNotFound, "There is nothing here", "The address is unknown, or the request is not one of yours."},
+	"method-not-allowed":      {http.StatusMethodNotAllowed, "This method is not for this address", "The header Allow lists the methods that are."},
+	"not-issued":              {http.StatusConflict, "The document is not issued yet", "Ask for the state of the request first; while it is not issued there is nothing to download."},
+	"failed":                  {http.StatusConflict, "The document could not be made", "The request was given up and staff have been told. It can be retried by them; the state will change."},
+	"gone":                    {http.StatusGone, "The document is no longer available", "It was withdrawn, replaced, cancelled or erased."},
+	"too-large":               {http.StatusRequestEntityTooLarge, "The body is too large", "The detail names the limit."},
+	"unsupported-media-type":  {http.StatusUnsupportedMediaType, "The body must be application/json", "Send Content-Type: application/json."},
+	"invalid-request":         {http.StatusUnprocessableEntity, "The request cannot become a document", "Every field that is wrong is listed with its JSON pointer and with what would be right. Nothing was accepted."},
+	"idempotency-key-reused":  {http.StatusUnprocessableEntity, "The Idempotency-Key belongs to another request", "The key was used before with another body. Use a new key for a new request."},
+	"temporarily-unavailable": {http.StatusServiceUnavailable, "The request could not be taken just now", "Send it again after the time in Retry-After, with the same Idempotency-Key: if this try was accepted after all, it is not accepted twice."},
+	"internal":                {http.StatusInternalServerError, "Something went wrong on our side", "Whether the request was accepted is unknown: send it again with the same Idempotency-Key."},
+	"request-timeout":         {http.StatusRequestTimeout, "The body took too long", "Send the request again."},
+	"not-acceptable":          {http.StatusNotAcceptable, "Only application/json can be answered", "Accept application/json."},
 }
 
 func (a *API) problem(kind, detail string) *Problem {
@@ -94,26 +92,33 @@ func (p *Problem) write(w http.ResponseWriter) {
 	_ = encoder.Encode(p) // the client may be gone
 }
 
-// ofStatus is the problem for what huma itself refuses.
+// statusProblems names the problem for what huma itself refuses, by status.
+var statusProblems = map[int]string{
+	http.StatusBadRequest:            "bad-request",
+	http.StatusUnauthorized:          "unauthorized",
+	http.StatusNotFound:              "not-found",
+	http.StatusMethodNotAllowed:      "method-not-allowed",
+	http.StatusNotAcceptable:         "not-acceptable",
+	http.StatusRequestTimeout:        "request-timeout",
+	http.StatusRequestEntityTooLarge: "too-large",
+	http.StatusUnsupportedMediaType:  "unsupported-media-type",
+	http.StatusUnprocessableEntity:   "invalid-request",
+	http.StatusServiceUnavailable:    "temporarily-unavailable",
+}
+
+// unreadable is what huma says, with status 500, of a body that ended before its
+// time or is broken: the sender's fault, not ours.
+const unreadable = "cannot read request body"
+
 func (a *API) ofStatus(status int, detail string) *Problem {
-	names := make([]string, 0, len(problems))
-	for name, row := range problems {
-		if row.status == status {
-			names = append(names, name)
-		}
+	if detail == unreadable {
+		return a.problem("bad-request", "The body could not be read to its end.")
 	}
-	sort.Strings(names)
-	switch {
-	case status == http.StatusBadRequest:
-		return a.problem("bad-request", detail)
-	case status == http.StatusNotFound:
-		return a.problem("not-found", detail)
-	case status == http.StatusUnprocessableEntity:
-		return a.problem("invalid-request", detail)
-	case len(names) > 0:
-		return a.problem(names[0], detail)
-	case status >= 500:
-		return a.problem("internal", detail)
+	if kind, ok := statusProblems[status]; ok {
+		return a.problem(kind, detail)
+	}
+	if status >= 500 {
+		return a.problem("internal", "")
 	}
 	return a.problem("bad-request", detail)
 }

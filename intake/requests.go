@@ -63,7 +63,7 @@ func (a *API) look(ctx context.Context, id string) (ledger.Standing, error) {
 	if err != nil {
 		return standing, a.refusal("looking for a request", err)
 	}
-	if standing.Client != "" && standing.Client != clientOf(ctx) {
+	if standing.Client != clientOf(ctx) {
 		return standing, a.problem("not-found", "There is no such request.")
 	}
 	return standing, nil

@@ -3,18 +3,15 @@ package layout
 import (
 	_ "embed"
 	"fmt"
-	"math"
 	"sync"
 
-	"golang.org/x/image/font"
-	"golang.org/x/image/font/sfnt"
-	"golang.org/x/image/math/fixed"
+	"github.com/phpdave11/gofpdf/font"
 )
 
 // The faces, unmodified (SIL Open Font License 1.1, see fonts/). Source Sans 3
 // lacks part of Latin Extended-B and Additional (Ɔ, Ƙ, Ǩ, Ḅ…) and draws combining
-// marks beside their letter when they are not positioned by GPOS, which stock
-// gofpdf does not read; Noto Sans stands in for both.
+// marks beside their letter when they are not positioned by GPOS, which the
+// writer does not do; Noto Sans stands in for both.
 var (
 	//go:embed fonts/SourceSans3-Regular.ttf
 	sourceRegular []byte
@@ -24,73 +21,85 @@ var (
 	sourceItalic []byte
 	//go:embed fonts/NotoSans-Regular.ttf
 	notoRegular []byte
+	//go:embed fonts/NotoSans-Bold.ttf
+	notoBold []byte
 )
 
-type faceID int
+type faceID uint8
 
 const (
 	regular faceID = iota
 	semibold
 	italic
 	fallback
+	fallbackStrong
 	faceCount
 )
 
-// face is one font file and what is measured of it. Reading it costs a few
-// milliseconds, once per process.
+// face is one font file. Reading it costs a few milliseconds, once per process:
+// the writer keeps what it read, by the bytes, and so do we.
 type face struct {
 	family, style string // the names maroto knows it by
 	file          []byte
 	once          sync.Once
-	parsed        *sfnt.Font
-	width         []int16 // advance in 1/1000 em by character of the basic plane, -1 without a glyph
+	*font.Face
+	unit float64 // of the file, in em
 }
 
 var faces = [faceCount]face{
-	regular:  {family: "source", style: "", file: sourceRegular},
-	semibold: {family: "source", style: "B", file: sourceSemibold},
-	italic:   {family: "source", style: "I", file: sourceItalic},
-	fallback: {family: "noto", style: "", file: notoRegular},
+	regular:        {family: "source", style: "", file: sourceRegular},
+	semibold:       {family: "source", style: "B", file: sourceSemibold},
+	italic:         {family: "source", style: "I", file: sourceItalic},
+	fallback:       {family: "noto", style: "", file: notoRegular},
+	fallbackStrong: {family: "noto", style: "B", file: notoBold},
 }
 
 func (id faceID) load() *face {
 	f := &faces[id]
 	f.once.Do(func() {
-		parsed, err := sfnt.Parse(f.file)
+		parsed, err := font.Load(f.file)
 		if err != nil {
 			panic(fmt.Sprintf("layout: embedded face %s%s: %v", f.family, f.style, err))
 		}
-		f.parsed = parsed
-		f.width = make([]int16, 0x10000)
-		var buf sfnt.Buffer
-		em := fixed.I(1000)
-		for r := range f.width {
-			f.width[r] = -1
-			g, err := parsed.GlyphIndex(&buf, rune(r))
-			if err != nil || g == 0 {
-				continue
-			}
-			adv, err := parsed.GlyphAdvance(&buf, g, em, font.HintingNone)
-			if err != nil {
-				continue
-			}
-			f.width[r] = int16(math.Round(float64(adv) / 64))
-		}
+		f.Face, f.unit = parsed, 1/float64(parsed.UnitsPerEm)
 	})
 	return f
 }
 
-// has says whether the face can draw r. Characters above U+FFFF are out: stock
-// gofpdf indexes a table of 65,536 entries with them and panics.
-func (id faceID) has(r rune) bool { return r <= 0xFFFF && id.load().width[r] >= 0 }
+// has says whether the face can draw r.
+func (id faceID) has(r rune) bool {
+	_, ok := id.load().Glyph(r)
+	return ok
+}
+
+// standIn is the face for what a face lacks.
+func (id faceID) standIn() faceID {
+	switch id {
+	case semibold, fallbackStrong:
+		return fallbackStrong
+	}
+	return fallback
+}
 
 // advance is the width of r in mm at a size in points.
 func (id faceID) advance(r rune, size float64) float64 {
-	w := id.load().width[r]
-	if w < 0 {
+	f := id.load()
+	g, ok := f.Glyph(r)
+	if !ok {
 		return 0
 	}
-	return float64(w) / 1000 * size * mmPerPoint
+	return float64(f.Advance(g)) * f.unit * size * mmPerPoint
+}
+
+// kern is what the pen moves, in mm, between two characters of a face set side by side.
+func (id faceID) kern(left, right rune, size float64) float64 {
+	f := id.load()
+	a, _ := f.Glyph(left)
+	b, _ := f.Glyph(right)
+	if k := f.Kern(a, b); k != 0 {
+		return float64(k) * f.unit * size * mmPerPoint
+	}
+	return 0
 }
 
 const mmPerPoint = 25.4 / 72

@@ -6,9 +6,7 @@ import (
 	"image"
 	"image/draw"
 	"image/png"
-	"math"
 	"slices"
-	"sync"
 )
 
 // Mark is an institution's emblem, ready to be drawn.
@@ -31,7 +29,7 @@ func ReadMark(file []byte) (*Mark, error) {
 	if err != nil {
 		return nil, fmt.Errorf("layout: reading the emblem: %w", err)
 	}
-	// Drawn anew, so that what maroto gets is always plain 8-bit RGB without transparency or interlacing.
+	// Drawn anew, so that what is embedded is always plain 8-bit RGB without transparency or interlacing.
 	flat := image.NewRGBA(image.Rect(0, 0, cfg.Width, cfg.Height))
 	draw.Draw(flat, flat.Bounds(), image.White, image.Point{}, draw.Src)
 	draw.Draw(flat, flat.Bounds(), src, src.Bounds().Min, draw.Over)
@@ -42,45 +40,27 @@ func ReadMark(file []byte) (*Mark, error) {
 	return &Mark{out.Bytes()}, nil
 }
 
-func (m *Mark) png() []byte {
+// draw puts the emblem into a square of size mm.
+func (m *Mark) draw(c *canvas, x, y, size float64) {
 	if m == nil {
-		return ownMark()
+		c.outline(ownMark, x, y, size/100, blue)
+		return
 	}
-	return m.file
+	c.picture(m.file, false, x, y, size, size)
 }
 
-// ownOutline is the mark of our own drawing, 100 units wide: a seal with a rim,
-// and in it three peaks one behind the other, which are also a roof over a roof.
-// It is no coat of arms and nobody's logo.
-func ownOutline() outline {
-	circle := func(r float64) []point {
-		const n = 180
-		p := make([]point, n)
-		for i := range p {
-			sin, cos := math.Sincos(2 * math.Pi * float64(i) / n)
-			p[i] = point{50 + r*cos, 50 + r*sin}
-		}
-		return p
+// ownMark is the mark of our own drawing, 100 units wide: a seal with a rim, and in it three peaks one behind the
+// other, which are also a roof over a roof. It is no coat of arms and nobody's logo.
+var ownMark = func() outline {
+	chevron := func(apex, half, drop, thick float64) outline { // against the sense of the disc: cut out of it
+		return polygon(
+			point{50 - half, apex + drop}, point{50 - half, apex + drop + thick}, point{50, apex + thick},
+			point{50 + half, apex + drop + thick}, point{50 + half, apex + drop}, point{50, apex},
+		)
 	}
-	chevron := func(apex, half, drop, thick float64) []point {
-		return []point{
-			{50, apex}, {50 + half, apex + drop}, {50 + half, apex + drop + thick},
-			{50, apex + thick}, {50 - half, apex + drop + thick}, {50 - half, apex + drop},
-		}
-	}
-	o := outline{
-		circle(50), circle(46), circle(43),
-		chevron(22, 28, 27, 9),
-		chevron(38, 28, 27, 9),
-		{{50, 54}, {69, 72.4}, {31, 72.4}},
-	}
-	for i := range o {
-		if i == 1 || i >= 3 { // white
-			slices.Reverse(o[i])
-		}
-	}
-	return o
-}
-
-// ownMark is drawn once: 560 pixels over 14 mm are 1,016 dpi.
-var ownMark = sync.OnceValue(func() []byte { return ownOutline().raster(100, 100, 5.6, blue) })
+	return slices.Concat(
+		circle(50, 50, 50, true), circle(50, 50, 46, false), circle(50, 50, 43, true),
+		chevron(22, 28, 27, 9), chevron(38, 28, 27, 9),
+		polygon(point{31, 72.4}, point{69, 72.4}, point{50, 54}),
+	)
+}()

@@ -1,11 +1,10 @@
 package layout
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 
-	"github.com/johnfercher/go-tree/node"
+	tree "github.com/johnfercher/go-tree/node"
 	"github.com/johnfercher/maroto/v2"
 	"github.com/johnfercher/maroto/v2/pkg/components/col"
 	mpage "github.com/johnfercher/maroto/v2/pkg/components/page"
@@ -18,75 +17,83 @@ import (
 	"github.com/phpdave11/gofpdf"
 )
 
-func init() {
-	// Stock gofpdf writes fonts and images in map order. This is its only switch,
-	// process-wide, and nothing but layout uses gofpdf.
-	gofpdf.SetDefaultCatalogSort(true)
-}
-
 // band is a full-width part of a page as maroto sees it: a component with a height.
 type band struct {
 	height float64
-	draw   func(c *canvas)
+	draw   func(x, y float64) // its corner, mm on the page
 }
 
 func (b band) SetConfig(*entity.Config) {}
 
 func (b band) GetHeight(core.Provider, *entity.Cell) float64 { return b.height }
 
-func (b band) GetStructure() *node.Node[core.Structure] {
-	return node.New(core.Structure{Type: "band", Value: b.height})
+func (b band) GetStructure() *tree.Node[core.Structure] {
+	return tree.New(core.Structure{Type: "band", Value: b.height})
 }
 
-func (b band) Render(p core.Provider, cell *entity.Cell) {
-	if b.draw != nil {
-		b.draw(&canvas{p: p, x: cell.X, y: cell.Y})
-	}
-}
+func (b band) Render(_ core.Provider, cell *entity.Cell) { b.draw(cell.X+marginSide, cell.Y+marginTop) }
 
 func (b band) row() core.Row { return row.New(b.height).Add(col.New().Add(b)) }
 
-// drawPages hands the pages to maroto and returns its file.
-func drawPages(ctx context.Context, pages []page, frame *frame, need used) (file []byte, err error) {
-	// gofpdf panics on what it does not expect; a page must never take the process with it.
-	// The panic's value may quote the text: it is not repeated.
+// drawPages hands the pages to maroto and returns the file that the writer under it made.
+func drawPages(ctx context.Context, d Document, s *setter, pages []page, frame *frame) (file []byte, err error) {
+	// A page must never take the process with it. The panic's value may quote the text: it is not repeated.
 	defer func() {
 		if p := recover(); p != nil {
 			file, err = nil, fmt.Errorf("%w: a panic of type %T underneath", ErrDrawing, p)
 		}
 	}()
 
+	doc := gofpdf.NewDocument(gofpdf.Options{
+		Title: d.Title, Language: d.Language, Author: d.Institution.Name, Creator: "Segell", Created: d.Issued,
+	})
 	m := maroto.New(config.NewBuilder().
-		WithDimensions(pageWidth, pageHeight).
+		WithDimensions(s.w, s.h).
 		WithLeftMargin(marginSide).WithRightMargin(marginSide).
 		WithTopMargin(marginTop).WithBottomMargin(marginBottom).
 		WithSequentialMode().
 		WithCompression(true).
-		WithCustomFonts(customFonts(need)).
+		WithCustomFonts(customFonts(s.used)).
 		WithDefaultFont(&props.Font{Family: faces[regular].family, Size: bodyStyle.size, Style: fontstyle.Normal}).
+		WithKeywords(doc.Token(), true). // brings document and writer together
 		Build())
+	out := doc.Canvas()
+	if out == nil {
+		return nil, fmt.Errorf("%w: maroto did not hand the document to its writer", ErrDrawing)
+	}
+	drawing := &drawing{doc: doc, out: out, also: d.Also, pictures: map[*byte]string{}}
+	on := func(draw func(c *canvas)) func(x, y float64) {
+		return func(x, y float64) { draw(&canvas{drawing, x, y, true}) }
+	}
+	outline := len(pages) > 1 // a single page needs no bookmarks
 	for i, p := range pages {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		top := bodyTop(i)
 		// A hundredth of a millimetre is left over, so that rounding never pushes the footer to a page of its own.
-		body := band{bodyHeight - top - 0.01, func(c *canvas) {
+		body := band{s.body() - top - 0.01, on(func(c *canvas) {
 			for _, pl := range p.body {
-				pl.draw(&canvas{p: c.p, x: c.x, y: c.y + pl.y})
+				at := c.at(pl.y)
+				for _, e := range pl.entries {
+					if outline {
+						out.Bookmark(e.title, e.level, at.y)
+					}
+				}
+				pl.draw(at)
 			}
-		}}
+		})}
 		m.AddPages(mpage.New().Add(
-			band{top, func(c *canvas) { frame.header(c, i) }}.row(),
+			band{top, on(func(c *canvas) { frame.header(c, i) })}.row(),
 			body.row(),
-			band{footerHeight, func(c *canvas) { frame.footer(c, i) }}.row(),
+			band{footerHeight, on(func(c *canvas) { frame.footer(c, i) })}.row(),
 		))
 	}
-	doc, err := m.Generate()
+	made, err := m.Generate()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrDrawing, err)
+		return nil, gateFault(err)
 	}
-	return doc.GetBytes(), nil
+	return made.GetBytes(), nil
 }
 
 // customFonts are the faces a document needs, the regular one always: maroto starts with it.
@@ -94,13 +101,10 @@ func customFonts(need used) []*entity.CustomFont {
 	need[regular] = true
 	var fonts []*entity.CustomFont
 	for id, yes := range need {
-		if !yes {
-			continue
+		if yes {
+			f := &faces[id]
+			fonts = append(fonts, &entity.CustomFont{Family: f.family, Style: fontstyle.Type(f.style), Bytes: f.file})
 		}
-		f := &faces[id]
-		// A copy for each document: gofpdf pads tables in place when it takes their
-		// checksum, so documents that share the bytes race.
-		fonts = append(fonts, &entity.CustomFont{Family: f.family, Style: fontstyle.Type(f.style), Bytes: bytes.Clone(f.file)})
 	}
 	return fonts
 }

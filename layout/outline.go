@@ -1,140 +1,144 @@
 package layout
 
 import (
-	"bytes"
-	"image"
-	"image/color"
-	"image/png"
+	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 
 	"golang.org/x/image/font/sfnt"
 	"golang.org/x/image/math/fixed"
-	"golang.org/x/image/vector"
 )
 
 // point is in mm, or in the unit of the drawing; y grows downwards.
 type point struct{ x, y float64 }
 
-// outline is closed polygons.
-type outline [][]point
+// step is a part of an outline: where it leads, and the control points of a curve.
+type step struct {
+	op       stepKind
+	to, a, b point
+}
 
-// raster fills the outline, w × h units large, on white with a colour: a PNG of
-// side pixels per unit in sixteen shades, enough for smooth edges and a small
-// file. Holes run against the sense of what they are cut from.
-func (o outline) raster(w, h, pixels float64, c colour) []byte {
-	size := image.Rect(0, 0, int(w*pixels), int(h*pixels))
-	r := vector.NewRasterizer(size.Dx(), size.Dy())
-	for _, poly := range o {
-		for i, p := range poly {
-			x, y := float32(p.x*pixels), float32(p.y*pixels)
-			if i == 0 {
-				r.MoveTo(x, y)
-			} else {
-				r.LineTo(x, y)
-			}
-		}
-		r.ClosePath()
-	}
-	mask := image.NewAlpha(size)
-	r.Draw(mask, size, image.Opaque, image.Point{})
+type stepKind uint8
 
-	palette := make(color.Palette, 16)
-	for i := range palette {
-		mix := func(c int) uint8 { return uint8(255 + (c-255)*i/15) }
-		palette[i] = color.RGBA{mix(c.r), mix(c.g), mix(c.b), 255}
+const (
+	moveTo stepKind = iota
+	lineTo
+	curveTo
+	closePath
+)
+
+// outline is closed lines. What runs against the sense of what it lies in is a hole.
+type outline []step
+
+// polygon is an outline of straight lines.
+func polygon(ps ...point) outline {
+	o := make(outline, 0, len(ps)+1)
+	for i, p := range ps {
+		o = append(o, step{op: pick(i == 0, moveTo, lineTo), to: p})
 	}
-	img := image.NewPaletted(size, palette)
-	for i, a := range mask.Pix {
-		img.Pix[i] = uint8((int(a)*15 + 127) / 255)
+	return append(o, step{op: closePath})
+}
+
+// circle is an outline of four curves, clockwise or not.
+func circle(cx, cy, r float64, clockwise bool) outline {
+	const k = 0.5522847498 // of the radius, from the end of a quarter to its control point
+	y := func(d float64) float64 { return pick(clockwise, cy+d, cy-d) }
+	return outline{
+		{op: moveTo, to: point{cx + r, cy}},
+		{op: curveTo, a: point{cx + r, y(k * r)}, b: point{cx + k*r, y(r)}, to: point{cx, y(r)}},
+		{op: curveTo, a: point{cx - k*r, y(r)}, b: point{cx - r, y(k * r)}, to: point{cx - r, cy}},
+		{op: curveTo, a: point{cx - r, y(-k * r)}, b: point{cx - k*r, y(-r)}, to: point{cx, y(-r)}},
+		{op: curveTo, a: point{cx + k*r, y(-r)}, b: point{cx + r, y(-k * r)}, to: point{cx + r, cy}},
+		{op: closePath},
 	}
-	var out bytes.Buffer
-	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, img); err != nil {
-		panic("layout: encoding a drawing of our own: " + err.Error())
-	}
-	return out.Bytes()
 }
 
 // moved turns the outline by angle (radians, clockwise on paper) and puts its origin at (x, y).
 func (o outline) moved(angle, x, y float64) outline {
 	sin, cos := math.Sincos(angle)
+	turn := func(p point) point { return point{x + p.x*cos - p.y*sin, y + p.x*sin + p.y*cos} }
 	out := make(outline, len(o))
-	for i, poly := range o {
-		out[i] = make([]point, len(poly))
-		for j, p := range poly {
-			out[i][j] = point{x + p.x*cos - p.y*sin, y + p.x*sin + p.y*cos}
-		}
+	for i, s := range o {
+		out[i] = step{s.op, turn(s.to), turn(s.a), turn(s.b)}
 	}
 	return out
 }
 
+// outlines are the glyphs of the watermark's face.
+var outlines = sync.OnceValue(func() *sfnt.Font {
+	f, err := sfnt.Parse(faces[semibold].file)
+	if err != nil {
+		panic("layout: embedded face: " + err.Error())
+	}
+	return f
+})
+
 // letters outlines a line of text centred on the origin, size mm to the em.
-func letters(text string, id faceID, size float64) outline {
-	f := id.load()
+func letters(text string, size float64) outline {
+	f := outlines()
 	var buf sfnt.Buffer
 	var o outline
 	const unit = 1000
-	x := 0.0
 	scale := size / unit
+	x := 0.0
 	for _, r := range text {
-		g, err := f.parsed.GlyphIndex(&buf, r)
-		if err != nil || g == 0 {
+		g, err := f.GlyphIndex(&buf, r)
+		if err != nil {
 			continue
 		}
-		segs, err := f.parsed.LoadGlyph(&buf, g, fixed.I(unit), nil)
+		segs, err := f.LoadGlyph(&buf, g, fixed.I(unit), nil)
 		if err != nil {
 			continue
 		}
 		at := func(p fixed.Point26_6) point {
-			return point{x + float64(p.X)/64*scale, float64(p.Y) / 64 * scale}
+			return point{x + float64(p.X)/64*scale, float64(p.Y)/64*scale + 0.33*size} // half the cap height lower
 		}
-		var poly []point
+		var cur point
+		open := false
 		for _, s := range segs {
 			switch s.Op {
 			case sfnt.SegmentOpMoveTo:
-				if len(poly) > 0 {
-					o = append(o, poly)
+				if open {
+					o = append(o, step{op: closePath})
 				}
-				poly = []point{at(s.Args[0])}
+				open, cur = true, at(s.Args[0])
+				o = append(o, step{op: moveTo, to: cur})
 			case sfnt.SegmentOpLineTo:
-				poly = append(poly, at(s.Args[0]))
-			case sfnt.SegmentOpQuadTo:
-				a, b, c := poly[len(poly)-1], at(s.Args[0]), at(s.Args[1])
-				const n = 8
-				for i := 1; i <= n; i++ {
-					t := float64(i) / n
-					u := 1 - t
-					poly = append(poly, point{u*u*a.x + 2*u*t*b.x + t*t*c.x, u*u*a.y + 2*u*t*b.y + t*t*c.y})
-				}
+				cur = at(s.Args[0])
+				o = append(o, step{op: lineTo, to: cur})
+			case sfnt.SegmentOpQuadTo: // the same curve with two control points
+				q, to := at(s.Args[0]), at(s.Args[1])
+				mix := func(end point) point { return point{end.x + (q.x-end.x)*2/3, end.y + (q.y-end.y)*2/3} }
+				o = append(o, step{curveTo, to, mix(cur), mix(to)})
+				cur = to
+			case sfnt.SegmentOpCubeTo:
+				cur = at(s.Args[2])
+				o = append(o, step{curveTo, cur, at(s.Args[0]), at(s.Args[1])})
 			}
 		}
-		if len(poly) > 0 {
-			o = append(o, poly)
+		if open {
+			o = append(o, step{op: closePath})
 		}
-		x += float64(f.width[r]) * scale
+		x += semibold.advance(r, size/mmPerPoint)
 	}
-	for _, poly := range o {
-		for i := range poly {
-			poly[i].x -= x / 2
-			poly[i].y += 0.33 * size // half the cap height
+	for i := range o {
+		for _, p := range []*point{&o[i].to, &o[i].a, &o[i].b} {
+			p.x -= x / 2
 		}
 	}
 	return o
 }
 
-// The watermark covers the page above the footer; its picture has a width no
-// emblem can have, for gofpdf puts images in order of width.
-const (
-	watermarkHeight = pageHeight - footerHeight - marginBottom
-	watermarkPixels = 8.0 // per mm
-)
+// watermark is the height it covers: the page's above the footer.
+func (s sheet) watermark() float64 { return s.h - footerHeight - marginBottom }
 
-// watermarks keeps what was drawn: templates have one wording, so it holds one entry.
+// watermarks keeps what was outlined: templates have one wording, so it holds an entry for each way up.
 var watermarks sync.Map
 
-// watermark draws lines across the page, the first large, the others under it.
-func watermark(lines []string) ([]byte, *Fault) {
+// watermark outlines lines across the page, the first large, the others under it.
+func watermark(sh sheet, lines []string) (outline, *Fault) {
 	for _, l := range lines {
 		for _, r := range l {
 			if !semibold.has(r) {
@@ -142,11 +146,12 @@ func watermark(lines []string) ([]byte, *Fault) {
 			}
 		}
 	}
-	key := strings.Join(lines, "\n")
-	if file, ok := watermarks.Load(key); ok {
-		return file.([]byte), nil
+	key := strings.Join(append(slices.Clone(lines), fmt.Sprint(sh.w)), "\n")
+	if o, ok := watermarks.Load(key); ok {
+		return o.(outline), nil
 	}
-	angle := -math.Atan2(watermarkHeight, pageWidth)
+	w, h := sh.w, sh.watermark()
+	angle := -math.Atan2(h, w)
 	sin, cos := math.Sincos(angle)
 	var all outline
 	down := -10.0 // mm along the turned vertical
@@ -156,9 +161,8 @@ func watermark(lines []string) ([]byte, *Fault) {
 			size = 27
 			down += 34
 		}
-		all = append(all, letters(l, semibold, size).moved(angle, pageWidth/2-sin*down, watermarkHeight/2+cos*down)...)
+		all = append(all, letters(l, size).moved(angle, w/2-sin*down, h/2+cos*down)...)
 	}
-	file := all.raster(pageWidth, watermarkHeight, watermarkPixels, shadow)
-	watermarks.Store(key, file)
-	return file, nil
+	watermarks.Store(key, all)
+	return all, nil
 }

@@ -3,6 +3,7 @@ package layout
 import (
 	"fmt"
 
+	"github.com/phpdave11/gofpdf"
 	"rsc.io/qr"
 )
 
@@ -20,10 +21,10 @@ func encodeQR(text string) (*qr.Code, error) {
 	return code, nil
 }
 
-// qr draws a symbol as vectors, a bar for each run of dark modules. The bars
-// overlap by a hair, or renderers that smooth edges leave white seams.
-func (c *canvas) qr(code *qr.Code, x, y, size float64) {
+// bars are the dark modules of a symbol of size mm, one bar for each run of them in a row.
+func bars(code *qr.Code, size float64) []gofpdf.Rectangle {
 	m := size / float64(code.Size)
+	bars := make([]gofpdf.Rectangle, 0, code.Size*code.Size/3)
 	for row := range code.Size {
 		for col := 0; col < code.Size; {
 			n := 0
@@ -34,8 +35,19 @@ func (c *canvas) qr(code *qr.Code, x, y, size float64) {
 				col++
 				continue
 			}
-			c.fill(x+float64(col)*m, y+float64(row)*m-0.01, float64(n)*m, m+0.02, ink)
+			bars = append(bars, gofpdf.Rectangle{X: float64(col) * m, Y: float64(row) * m, W: float64(n) * m, H: m})
 			col += n
 		}
 	}
+	return bars
+}
+
+// areas fills rectangles, which are mm from (x, y), as one area.
+func (c *canvas) areas(rs []gofpdf.Rectangle, x, y float64, col colour) {
+	moved := make([]gofpdf.Rectangle, len(rs))
+	for i, r := range rs {
+		moved[i] = gofpdf.Rectangle{X: c.x + x + r.X, Y: c.y + y + r.Y, W: r.W, H: r.H}
+	}
+	c.out.SetFillColor(col.channels())
+	c.out.Rects(moved)
 }

@@ -1,15 +1,19 @@
 package layout
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
 
 // colour is an RGB triple. Contrast: ink 21:1, blue 12:1, grey 6:1 on
 // white and 4.8:1 on the watermark.
-type colour struct{ r, g, b int }
+type colour struct{ r, g, b uint8 }
+
+func (c colour) channels() (r, g, b int) { return int(c.r), int(c.g), int(c.b) }
 
 var (
 	paper  = colour{255, 255, 255}
@@ -26,6 +30,7 @@ type style struct {
 	face          faceID
 	size, leading float64
 	colour        colour
+	also          bool // in the second language of a bilingual form
 }
 
 func (s style) height() float64        { return s.leading * mmPerPoint }
@@ -36,20 +41,21 @@ func (s style) advance(r rune) float64 { return s.face.advance(r, s.size) }
 
 // The type sizes of the page; nothing under 7.5 pt.
 var (
-	bodyStyle    = style{regular, 10, 14, ink}
-	leadStyle    = style{italic, 10, 14, grey}
-	titleStyle   = style{semibold, 18, 22, blue}
-	courtesy     = style{italic, 10, 14, grey}
-	headingStyle = style{semibold, 12, 16, blue}
-	labelStyle   = style{regular, 8.5, 14, grey}
-	tableStyle   = style{regular, 8.5, 12, ink}
-	footStyle    = style{regular, 7.5, 9.6, grey}
+	bodyStyle    = style{face: regular, size: 10, leading: 14, colour: ink}
+	leadStyle    = style{face: italic, size: 10, leading: 14, colour: grey}
+	titleStyle   = style{face: semibold, size: 18, leading: 22, colour: blue}
+	courtesy     = style{face: italic, size: 10, leading: 14, colour: grey}
+	headingStyle = style{face: semibold, size: 12, leading: 16, colour: blue}
+	labelStyle   = style{face: regular, size: 8.5, leading: 14, colour: grey}
+	tableStyle   = style{face: regular, size: 8.5, leading: 12, colour: ink}
+	footStyle    = style{face: regular, size: 7.5, leading: 9.6, colour: grey}
 )
 
 // Span is a stretch of text in one weight.
 type Span struct {
 	Text   string
 	Strong bool
+	also   bool // the second language of a bilingual form: grey, in regular weight
 }
 
 // run is text in one face, at x mm from the left of its line.
@@ -70,7 +76,8 @@ type glyph struct {
 	r    rune
 	st   style
 	w    float64
-	mark bool // combines with the one before
+	kern float64 // moves it against the one before, where both stand in one line
+	mark bool    // combines with the one before
 }
 
 // forbiddenRune: control characters, marks that hide or reorder text, and what
@@ -104,56 +111,93 @@ func FindForbidden(s string) (r rune, found bool) {
 
 const softHyphen = 0x00AD
 
-// shape makes glyphs of spans: NFC, exotic spaces plain, a face for each
-// cluster. part names the place on the page for a fault.
-func shape(spans []Span, base style, part string) ([]glyph, *Fault) {
-	var out []glyph
+// place is where on the page a text stands, in words for a fault: its name, or a cell of a table.
+type place struct {
+	name   string
+	row    int // from 1; 0 outside tables
+	column string
+}
+
+func (p place) String() string {
+	if p.row > 0 {
+		return "row " + strconv.Itoa(p.row) + " of a table, column " + strconv.Quote(p.column)
+	}
+	return p.name
+}
+
+// shape appends the glyphs of spans to out: NFC, exotic spaces plain, a face for
+// each cluster, kerned.
+func shape(out []glyph, spans []Span, base style, at place) ([]glyph, *Fault) {
 	for _, sp := range spans {
 		st := base
 		if sp.Strong {
 			st = st.strong()
 		}
-		rs := []rune(norm.NFC.String(strings.ReplaceAll(sp.Text, "\r\n", "\n")))
-		for i := 0; i < len(rs); {
-			j := i + 1 // the cluster is rs[i:j]: a character and the marks that combine with it
-			for j < len(rs) && unicode.Is(unicode.M, rs[j]) {
-				j++
+		if sp.also {
+			st.face, st.colour, st.also = regular, grey, true
+		}
+		text := norm.NFC.String(sp.Text)
+		if strings.Contains(text, "\r\n") {
+			text = strings.ReplaceAll(text, "\r\n", "\n")
+		}
+		for i := 0; i < len(text); {
+			// The cluster is text[i:end]: a character and the marks that combine with it.
+			_, n := utf8.DecodeRuneInString(text[i:])
+			end := i + n
+			for end < len(text) && text[end] >= utf8.RuneSelf {
+				r, n := utf8.DecodeRuneInString(text[end:])
+				if !unicode.Is(unicode.M, r) {
+					break
+				}
+				end += n
 			}
-			cluster, err := shapeCluster(rs[i:j], st, part)
-			if err != nil {
+			var err *Fault
+			if out, err = shapeCluster(out, text[i:end], end > i+n, st, at); err != nil {
 				return nil, err
 			}
-			out = append(out, cluster...)
-			i = j
+			i = end
 		}
 	}
 	return out, nil
 }
 
-func shapeCluster(rs []rune, st style, part string) ([]glyph, *Fault) {
-	out := make([]glyph, 0, len(rs))
+// shapeCluster appends the glyphs of a character and, where it has some, its marks.
+func shapeCluster(out []glyph, cluster string, marks bool, st style, at place) ([]glyph, *Fault) {
 	use := st
-	if len(rs) > 1 {
-		use.face = fallback
+	if marks {
+		use.face = st.face.standIn()
 	}
-	for k, r := range rs {
-		if forbiddenRune(r) {
-			return nil, forbidden(r, part)
+	first := true
+	for _, r := range cluster {
+		if (r < ' ' || r > '~') && forbiddenRune(r) {
+			return nil, forbidden(r, at.String())
 		}
 		if r == '\n' || r == softHyphen {
 			out = append(out, glyph{r: r, st: st})
 			continue
 		}
-		if unicode.Is(unicode.Zs, r) && !use.face.has(r) {
+		if r > '~' && unicode.Is(unicode.Zs, r) && !use.face.has(r) {
 			r = ' '
 		}
 		if !use.face.has(r) {
-			if use.face == fallback || !fallback.has(r) {
-				return nil, missingGlyph(r, part)
+			other := st.face.standIn()
+			if use.face == other || !other.has(r) {
+				return nil, missingGlyph(r, at.String())
 			}
-			use.face = fallback
+			use.face = other
 		}
-		out = append(out, glyph{r: r, st: use, w: use.advance(r), mark: k > 0})
+		g := glyph{r: r, st: use, w: use.advance(r), mark: !first}
+		if n := len(out); n > 0 {
+			before := &out[n-1]
+			if before.r == softHyphen && n > 1 {
+				before = &out[n-2] // an unseen hyphen
+			}
+			if before.w > 0 && before.st == use {
+				g.kern = use.face.kern(before.r, r, use.size)
+			}
+		}
+		out = append(out, g)
+		first = false
 	}
 	return out, nil
 }
@@ -183,19 +227,25 @@ func fill(gs []glyph, start int, width float64) (end, next int, hyphen bool) {
 	x := 0.0
 	brkEnd, brkNext, brkHyphen := -1, -1, false
 	for i := start; i < len(gs); i++ {
-		g := gs[i]
+		g := &gs[i]
 		switch {
 		case g.r == '\n':
 			return i, i + 1, false
 		case g.r == ' ':
 			brkEnd, brkNext, brkHyphen = i, i+1, false
 			x += g.w
+			if i > start {
+				x += g.kern
+			}
 			continue
 		case g.r == softHyphen:
-			if x+g.st.advance('-') <= width+slack {
+			if x+g.st.advance(softHyphen) <= width+slack {
 				brkEnd, brkNext, brkHyphen = i, i+1, true
 			}
 			continue
+		}
+		if i > start {
+			x += g.kern
 		}
 		if x+g.w > width+slack && i > start {
 			if brkEnd >= 0 {
@@ -223,7 +273,9 @@ func compose(gs []glyph, hyphen bool) textLine {
 		gs = gs[:len(gs)-1]
 	}
 	var l textLine
-	var text []rune
+	var room [160]byte
+	text := room[:0]
+	last := rune(0)
 	flush := func(st style, x float64) {
 		if len(text) > 0 {
 			l.runs = append(l.runs, run{string(text), st, x, l.width - x})
@@ -232,28 +284,33 @@ func compose(gs []glyph, hyphen bool) textLine {
 	}
 	from := 0.0
 	var cur style
-	for _, g := range gs {
+	for i := range gs {
+		g := &gs[i]
 		if g.r == softHyphen {
 			continue
 		}
 		if g.st != cur {
 			flush(cur, from)
 			cur, from = g.st, l.width
+		} else if len(text) > 0 {
+			l.width += g.kern
 		}
-		text = append(text, g.r)
+		text = utf8.AppendRune(text, g.r)
+		last = g.r
 		l.width += g.w
 	}
 	if hyphen && len(text) > 0 {
-		text = append(text, '-')
-		l.width += cur.advance('-')
+		// Drawn as a hyphen, read as none: whoever listens or copies gets the whole word.
+		text = utf8.AppendRune(text, softHyphen)
+		l.width += cur.advance(softHyphen) + cur.face.kern(last, softHyphen, cur.size)
 	}
 	flush(cur, from)
 	return l
 }
 
 // set shapes and breaks in one go.
-func set(spans []Span, st style, width float64, part string) ([]textLine, *Fault) {
-	gs, err := shape(spans, st, part)
+func set(spans []Span, st style, width float64, at place) ([]textLine, *Fault) {
+	gs, err := shape(nil, spans, st, at)
 	if err != nil {
 		return nil, err
 	}

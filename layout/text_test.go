@@ -1,7 +1,6 @@
 package layout
 
 import (
-	"bytes"
 	"math"
 	"strings"
 	"testing"
@@ -22,6 +21,8 @@ func texts(ls []textLine) []string {
 	return out
 }
 
+func named(part string) place { return place{name: part} }
+
 func TestSet(t *testing.T) {
 	for _, c := range []struct {
 		name, in string
@@ -40,7 +41,7 @@ func TestSet(t *testing.T) {
 		{"and so does the last one", "a\n", 50, []string{"a", ""}},
 		{"carriage return and line feed are one", "a\r\nb", 50, []string{"a", "b"}},
 		{"a soft hyphen is unseen", "reem\u00adbossament", 50, []string{"reembossament"}},
-		{"until the line breaks there", "reem\u00adbossament", 18, []string{"reem-", "bossament"}},
+		{"until the line breaks there", "reem\u00adbossament", 18, []string{"reem\u00ad", "bossament"}},
 		{"a hyphen allows a break", "Escaldes-Engordany", 20, []string{"Escaldes-", "Engordany"}},
 		{"but not within a number", "Número E-812345-Q", 28, []string{"Número", "E-812345-Q"}},
 		{"a long word breaks", "WWWWWWWWWW", 10, []string{"WWW", "WWW", "WWW", "W"}},
@@ -48,7 +49,7 @@ func TestSet(t *testing.T) {
 		{"l·l and ŀ", "Gal·la Goŀlege", 50, []string{"Gal·la Goŀlege"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			ls, err := set(plain(c.in), bodyStyle, c.width, "the text")
+			ls, err := set(plain(c.in), bodyStyle, c.width, named("the text"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,7 +91,7 @@ func TestSetRefuses(t *testing.T) {
 		{"noncharacter", "a\uffffb", CauseForbiddenCharacter, 0xFFFF},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			ls, err := set(plain(c.in), bodyStyle, 100, `the field "Cognoms i nom"`)
+			ls, err := set(plain(c.in), bodyStyle, 100, named(`the field "Cognoms i nom"`))
 			if err == nil {
 				t.Fatalf("drawn as %q", texts(ls))
 			}
@@ -112,7 +113,7 @@ func TestSetLosesNothing(t *testing.T) {
 			rapid.RuneFrom(nil, &unicode.RangeTable{R16: []unicode.Range16{{Lo: 0x21, Hi: 0x7E, Stride: 1}, {Lo: 0xA1, Hi: 0x17F, Stride: 1}}}),
 		)).Draw(t, "text")
 		width := rapid.Float64Range(5, 100).Draw(t, "width")
-		ls, err := set(plain(in), bodyStyle, width, "the text")
+		ls, err := set(plain(in), bodyStyle, width, named("the text"))
 		if err != nil {
 			if err.Cause != CauseMissingGlyph {
 				t.Fatalf("%v", err)
@@ -152,21 +153,40 @@ func marksOnly(l textLine) bool {
 	return letters <= 1
 }
 
-// What is measured here is what gofpdf draws: its widths, face by face.
-func TestAdvanceIsGofpdfs(t *testing.T) {
-	const text = "Gonçalves de Magalhães Sant’Anna i Gal·lissà, 0123456789 (75\u00a0%) Łukasz Đorđević"
+// What is measured here is what the writer draws: its widths with kerning, face by face.
+func TestWidthIsTheWriters(t *testing.T) {
+	const text = "AVALUACIÓ Gonçalves de Magalhães Sant’Anna i Gal·lissà, 0123456789 (75\u00a0%) Łukasz Đorđević"
 	for id := range faceCount {
-		f := id.load()
-		pdf := gofpdf.New("P", "mm", "A4", "")
-		pdf.AddUTF8FontFromBytes("face", "", bytes.Clone(f.file))
-		pdf.SetFont("face", "", 10)
-		want := pdf.GetStringWidth(text)
-		got := 0.0
-		for _, r := range text {
-			got += id.advance(r, 10)
+		out := gofpdf.NewCustom(&gofpdf.InitType{})
+		out.AddUTF8FontFromBytes("face", "", id.load().file)
+		out.SetFont("face", "", 10)
+		want := out.GetStringWidth(text)
+		ls, err := set(plain(text), style{face: id, size: 10, leading: 12}, 500, named("the text"))
+		if err != nil {
+			t.Fatal(err)
 		}
-		if math.Abs(got-want) > 0.1 {
-			t.Errorf("face %d: %.3f mm, gofpdf says %.3f", id, got, want)
+		if len(ls) != 1 || len(ls[0].runs) != 1 {
+			t.Fatalf("face %d: %d lines, more than one face", id, len(ls))
+		}
+		if got := ls[0].width; math.Abs(got-want) > 0.001 {
+			t.Errorf("face %d: %.3f mm, the writer says %.3f", id, got, want)
+		}
+	}
+}
+
+// Figures are as wide as each other and never kerned, so that columns of numbers stand in line.
+func TestFiguresAreTabular(t *testing.T) {
+	const figures = "0123456789.,−-"
+	for _, id := range []faceID{regular, semibold, italic} {
+		for _, a := range figures {
+			if a >= '0' && a <= '9' && id.advance(a, 10) != id.advance('0', 10) {
+				t.Errorf("face %d: %q is as wide as no other", id, a)
+			}
+			for _, b := range figures {
+				if k := id.kern(a, b, 1000); k != 0 {
+					t.Errorf("face %d: %q%q is kerned by %v", id, a, b, k)
+				}
+			}
 		}
 	}
 }
@@ -187,7 +207,7 @@ func TestFacesHoldTheLettersOfNames(t *testing.T) {
 		"Baltic":            "ėįųģķļņŗĖĮŲ",
 		"Welsh":             "ŵŷẁẅỳ",
 	} {
-		if _, err := set(plain(letters), bodyStyle, 500, language); err != nil {
+		if _, err := set(plain(letters), bodyStyle, 500, named(language)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -200,7 +220,7 @@ func FuzzSet(f *testing.F) {
 		if !(width > 1 && width < 1000) {
 			return
 		}
-		if _, err := set(plain(text), bodyStyle, width, "the text"); err == nil && strings.ContainsAny(text, "\x00\x07\u202e\u200b") {
+		if _, err := set(plain(text), bodyStyle, width, named("the text")); err == nil && strings.ContainsAny(text, "\x00\x07\u202e\u200b") {
 			t.Errorf("%q was set", text)
 		}
 	})

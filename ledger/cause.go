@@ -23,7 +23,8 @@ const (
 // MaxTries is how often a transient cause is met before a request is given up.
 const MaxTries = 10
 
-// MaxWait is how old a request may grow while it waits for a dependency.
+// MaxWait is how long a request is tried, from its first try that failed, while
+// it waits for a dependency.
 const MaxWait = 7 * 24 * time.Hour
 
 // Wording is what staff read: what happened, and what to do about it.
@@ -72,6 +73,16 @@ var Causes = []Cause{
 			"ca": {"La sol·licitud desada no es pot llegir: l'objecte s'ha malmès.", "Aviseu l'equip tècnic; caldrà que la persona torni a demanar el document."},
 			"en": {"The stored request cannot be read: the object is damaged.", "Tell the engineers; the person will have to ask for the document again."},
 		}},
+	{ID: "document_damaged", Nature: Permanent, Portal: "The stored document cannot be relied on; staff have been told.",
+		Staff: map[string]Wording{
+			"ca": {"El document ja segellat no coincideix amb el que s'havia desat: s'ha malmès al magatzem.", "Aviseu de seguida l'equip tècnic; no el lliureu a ningú."},
+			"en": {"The sealed document is not what was stored: it was damaged in the store.", "Tell the engineers at once; give it to nobody."},
+		}},
+	{ID: "took_too_long", Nature: Transient, First: 5 * time.Second, Most: 5 * time.Minute, Portal: "The document took too long to make; it is tried again.",
+		Staff: map[string]Wording{
+			"ca": {"Fer aquest document ha durat massa temps cada vegada.", "Torneu-lo a provar quan el sistema estigui menys carregat; si es repeteix, aviseu l'equip tècnic."},
+			"en": {"Making this document took too long each time.", "Retry it when the system is less busy; if it happens again, tell the engineers."},
+		}},
 	{ID: "ended_the_worker", Nature: Transient, First: 5 * time.Second, Most: 5 * time.Minute, Portal: "The document could not be made; it is tried again.",
 		Staff: map[string]Wording{
 			"ca": {"El programa s'ha aturat inesperadament mentre feia aquest document.", "Torneu-lo a provar una vegada; si es repeteix, aviseu l'equip tècnic."},
@@ -96,6 +107,11 @@ var Causes = []Cause{
 		Staff: map[string]Wording{
 			"ca": {"La clau del segell electrònic no ha respost durant massa temps.", "Comproveu el dispositiu de claus i torneu a provar les sol·licituds."},
 			"en": {"The key of the electronic seal did not answer for too long.", "Check the key device, then retry the requests."},
+		}},
+	{ID: "revocation_away", Nature: Waiting, First: 2 * time.Second, Most: time.Minute, Portal: "What proves that the seal is not revoked is out of reach; the request waits.",
+		Staff: map[string]Wording{
+			"ca": {"L'autoritat que diu si el certificat del segell és vigent no ha respost durant massa temps.", "Comproveu els servidors de revocació (OCSP, CRL) de l'autoritat de certificació i torneu a provar les sol·licituds."},
+			"en": {"The authority that says whether the seal's certificate is in force did not answer for too long.", "Check the certification authority's revocation servers (OCSP, CRL), then retry the requests."},
 		}},
 	{ID: "tsa_away", Nature: Waiting, First: 2 * time.Second, Most: time.Minute, Portal: "The time-stamping authority is out of reach; the request waits.",
 		Staff: map[string]Wording{

@@ -72,7 +72,7 @@ func (l *Ledger) Issued(ctx context.Context, id string) (Document, error) {
 	d := Document{SHA256: hex.EncodeToString(sum[:]), Size: object.Size, Level: object.Metadata[metadataLevel],
 		Pages: pages, Certificate: object.Metadata[metadataCertificate]}
 	if err != nil || object.Metadata[metadataSHA256] != d.SHA256 || d.Level == "" {
-		return Document{}, fmt.Errorf("%w: the document of %s is not what its description says", ErrDamaged, id)
+		return Document{}, fmt.Errorf("%w of %s is not what its description says", ErrDocumentDamaged, id)
 	}
 	return d, nil
 }

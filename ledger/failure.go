@@ -17,6 +17,7 @@ type Failure struct {
 	ID       string    `json:"id"`
 	Kind     string    `json:"kind"`
 	Number   string    `json:"number"`
+	Client   string    `json:"client"`
 	Stage    Stage     `json:"stage"`
 	Cause    string    `json:"cause"`  // the id of a row of Causes
 	Detail   string    `json:"detail"` // for the engineer
@@ -66,8 +67,10 @@ func (l *Ledger) Failure(ctx context.Context, id string) (Failure, error) {
 	return f, nil
 }
 
-// Failures yields every request that was given up, oldest request first. It
-// ends with the first error.
+// Failures yields every request that was given up, oldest request first. One
+// that cannot be read is yielded with its id and an error, and the others follow;
+// a listing that fails ends it. A failure whose request is gone (another run
+// had issued it all the same) is taken away.
 func (l *Ledger) Failures(ctx context.Context) iter.Seq2[Failure, error] {
 	return func(yield func(Failure, error) bool) {
 		for id, err := range l.ids(ctx, failuresPrefix) {
@@ -79,7 +82,13 @@ func (l *Ledger) Failures(ctx context.Context) iter.Seq2[Failure, error] {
 			if errors.Is(err, ErrNotFound) {
 				continue // retried while we listed
 			}
-			if !yield(f, err) || err != nil {
+			if _, gone := l.QueueOf(ctx, id); errors.Is(gone, ErrNotFound) {
+				// Best effort: the next listing will come by again.
+				_ = l.objects.Delete(ctx, failureKey(id))
+				continue
+			}
+			f.ID = id
+			if !yield(f, err) {
 				return
 			}
 		}
@@ -109,8 +118,8 @@ func (l *Ledger) Reopen(ctx context.Context, id string) (Request, error) {
 func (l *Ledger) Unfinished(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		// Both listings are in the order of ids, so one walk beside the other
-		// tells them apart. Failures are read second: one recorded in between
-		// makes a job that finds it and ends.
+		// tells them apart. A failure recorded meanwhile may be missed: the job that
+		// follows finds it and ends.
 		next, stop := iter.Pull2(l.ids(ctx, failuresPrefix))
 		defer stop()
 		failed, failedErr, more := next()

@@ -41,6 +41,9 @@ var (
 	// ErrDamaged: an object does not hold what the ledger writes there. It is
 	// never repaired by guessing; staff must look.
 	ErrDamaged = errors.New("damaged in the ledger")
+	// ErrDocumentDamaged: it is the sealed document that is damaged. It is an
+	// ErrDamaged too.
+	ErrDocumentDamaged = fmt.Errorf("%w: the sealed document", ErrDamaged)
 	// ErrIdempotencyReused: the key of idempotency was used for another body.
 	ErrIdempotencyReused = errors.New("the Idempotency-Key was used before for another request")
 	// ErrCancelled: a tombstone lies where the document would go.

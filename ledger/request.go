@@ -3,9 +3,11 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"segell/storage"
@@ -24,17 +26,18 @@ type Request struct {
 	Client   string          `json:"client"`    // the name of the API token
 	Queue    string          `json:"queue"`
 	Holder   string          `json:"holder"` // HMAC of the holder's CASS number
-	Body     json.RawMessage `json:"body"`   // as the portal sent it
+	Body     json.RawMessage `json:"body"`   // what the portal sent, without white space
 }
 
 // Submission is a checked request at the door.
 type Submission struct {
-	Client         string // who asks: the name of the API token
-	IdempotencyKey string // the client's own name for this request
-	Kind, Code     string // "coverage_certificate", "COB"
-	CASSNumber     string // the holder's
-	Queue          string // where its job goes
-	Body           []byte // the JSON, already checked
+	Client         string    // who asks: the name of the API token
+	IdempotencyKey string    // the client's own name for this request
+	Kind, Code     string    // "coverage_certificate", "COB"
+	CASSNumber     string    // the holder's
+	Queue          string    // where its job goes
+	Body           []byte    // the JSON, already checked
+	At             time.Time // when it was checked: the same instant for rules, id, number and document
 }
 
 // Receipt says what was accepted.
@@ -45,9 +48,15 @@ type Receipt struct {
 	Finished                bool // and is no longer waiting: nothing is to be enqueued
 }
 
+// idempotency is what a client's key of idempotency promises: not only the id
+// but everything that was drawn for it, so that two tries which overtake each
+// other write the same request.
 type idempotency struct {
-	ID   string `json:"id"`
-	Body string `json:"body"` // HMAC of kind and body
+	ID       string    `json:"id"`
+	Body     string    `json:"body"` // HMAC of kind and body
+	Number   string    `json:"number"`
+	IssuedAt time.Time `json:"issued_at"`
+	Nonce    []byte    `json:"nonce"` // with the HMAC key it gives the code, which does not lie here in clear
 }
 
 const (
@@ -65,21 +74,26 @@ func (l *Ledger) Accept(ctx context.Context, s Submission) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	now := l.now()
-	id, err := NewID(now, l.random)
-	if err != nil {
+	promise := idempotency{Body: digest, IssuedAt: s.At.In(andorra).Truncate(time.Second), Nonce: make([]byte, 16)}
+	if promise.ID, err = NewID(s.At, l.random); err != nil {
+		return Receipt{}, err
+	}
+	if _, err := io.ReadFull(l.random, promise.Nonce); err != nil {
+		return Receipt{}, fmt.Errorf("drawing a verification code: %w", err)
+	}
+	if promise.Number, err = l.nextNumber(ctx, s.At.In(andorra).Year(), s.Code); err != nil {
 		return Receipt{}, err
 	}
 	holder := l.HolderDigest(s.CASSNumber)
 
 	// The pointer first: a request without its pointer would be missing from the
 	// holder's history for ever, a pointer without its request is passed over.
-	pointer := holderKey(holder, id)
+	pointer := holderKey(holder, promise.ID)
 	if _, err := l.objects.Write(ctx, pointer, nil, storage.Put{}); err != nil {
 		return Receipt{}, fmt.Errorf("writing the holder's pointer: %w", err)
 	}
 	key := idempotencyKey(l.mac("idempotency", s.Client, s.IdempotencyKey))
-	mine, err := json.Marshal(idempotency{ID: id, Body: digest})
+	mine, err := json.Marshal(promise)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -91,25 +105,25 @@ func (l *Ledger) Accept(ctx context.Context, s Submission) (Receipt, error) {
 		if _, err := l.readJSON(ctx, key, &first); err != nil {
 			return Receipt{}, fmt.Errorf("reading an idempotency key: %w", err)
 		}
-		if first.ID != id { // else it is our own write, whose reply was lost
+		if CheckID(first.ID) != nil || first.Number == "" {
+			return Receipt{}, fmt.Errorf("%w: an idempotency key names no request", ErrDamaged)
+		}
+		if first.ID != promise.ID { // else it is our own write, whose reply was lost
 			repeated = true
 			// Best effort: what stays behind is passed over by the history.
 			_ = l.objects.Delete(ctx, pointer)
 			if first.Body != digest {
 				return Receipt{}, ErrIdempotencyReused
 			}
-			if CheckID(first.ID) != nil {
-				return Receipt{}, fmt.Errorf("%w: an idempotency key names no request", ErrDamaged)
-			}
-			id = first.ID
-			receipt, found, err := l.receiptOf(ctx, id)
+			promise = first
+			receipt, found, err := l.receiptOf(ctx, promise.ID)
 			if err != nil || found {
 				receipt.Repeated = true
 				return receipt, err
 			}
 			// Its first try ended between key and request: it was never accepted,
-			// and is now, under the id that was promised.
-			if _, err := l.objects.Write(ctx, holderKey(holder, id), nil, storage.Put{}); err != nil {
+			// and is now, as was promised.
+			if _, err := l.objects.Write(ctx, holderKey(holder, promise.ID), nil, storage.Put{}); err != nil {
 				return Receipt{}, fmt.Errorf("writing the holder's pointer: %w", err)
 			}
 		}
@@ -117,43 +131,41 @@ func (l *Ledger) Accept(ctx context.Context, s Submission) (Receipt, error) {
 		return Receipt{}, fmt.Errorf("writing the idempotency key: %w", err)
 	}
 
-	number, err := l.nextNumber(ctx, now.In(andorra).Year(), s.Code)
+	code, err := l.codeOf(promise)
 	if err != nil {
 		return Receipt{}, err
 	}
-	code, err := NewCSV(l.random)
-	if err != nil {
-		return Receipt{}, err
-	}
-	request := Request{ID: id, Kind: s.Kind, Number: number, CSV: code, IssuedAt: now.In(andorra).Truncate(time.Second),
+	request := Request{ID: promise.ID, Kind: s.Kind, Number: promise.Number, CSV: code, IssuedAt: promise.IssuedAt.In(andorra),
 		Client: s.Client, Queue: s.Queue, Holder: holder, Body: s.Body}
 	plain, err := json.Marshal(request)
 	if err != nil {
 		return Receipt{}, fmt.Errorf("encoding a request: %w", err)
 	}
-	place := requestKey(id)
+	place := requestKey(request.ID)
 	sealed, err := l.keyset.seal(plain, place)
 	if err != nil {
 		return Receipt{}, fmt.Errorf("encrypting a request: %w", err)
 	}
 	_, err = l.objects.Create(ctx, place, sealed, storage.Put{ContentType: "application/octet-stream",
 		Metadata: map[string]string{metadataKeyID: l.keyset.primaryID(), metadataQueue: s.Queue}})
-	switch {
-	case errors.Is(err, storage.ErrExists):
-		// Our own write before a lost reply, or a repeat that ran beside us: what
-		// lies there is what was accepted.
-		receipt, found, err := l.receiptOf(ctx, id)
-		if err == nil && !found {
-			err = fmt.Errorf("%w: a request came and went while it was being accepted", storage.ErrUnavailable)
-		}
-		receipt.Repeated = repeated
-		return receipt, err
-	case err != nil:
+	if err != nil && !errors.Is(err, storage.ErrExists) {
 		return Receipt{}, fmt.Errorf("writing the request: %w", err)
 	}
+	// One that lies there already is our own write before a lost reply, or that of
+	// a repeat which ran beside us: it says the same.
 	receipt := request.receipt()
 	receipt.Repeated = repeated
 	return receipt, nil
+}
+
+// codeOf is the code of a promised request. It takes both the HMAC key and the
+// nonce, so that neither the bucket nor the key alone tells it.
+func (l *Ledger) codeOf(p idempotency) (CSV, error) {
+	bits, err := hex.DecodeString(l.mac("csv", p.ID, string(p.Nonce)))
+	if err != nil {
+		return "", err
+	}
+	return NewCSV(bytes.NewReader(bits))
 }
 
 func (r *Request) receipt() Receipt {

@@ -57,6 +57,11 @@ func (l *Ledger) Look(ctx context.Context, id string) (Standing, error) {
 			continue
 		}
 		if err != nil {
+			// What cannot be read may have been given up for that: staff must see it.
+			if failure, failed := l.Failure(ctx, id); failed == nil {
+				return Standing{ID: id, Kind: failure.Kind, Number: failure.Number, Client: failure.Client, State: StateFailed,
+					IssuedAt: TimeOf(id).In(andorra), Failure: &failure}, nil
+			}
 			return Standing{}, err
 		}
 		standing := Standing{ID: id, Kind: request.Kind, Number: request.Number, Client: request.Client, Queue: request.Queue,

@@ -35,9 +35,12 @@ const TypeIssue = "document:issue"
 const Bound = 20_000
 
 var (
-	// ErrAway: Redis does not answer. The ledger has the request; the reconciler
-	// will enqueue it.
+	// ErrAway: Redis does not answer, or refuses. The ledger has the request; the
+	// reconciler will enqueue it.
 	ErrAway = errors.New("redis does not answer")
+	// ErrUnusable: the task of one request is in a form that asynq does not know
+	// and could not be replaced. Others are not touched by it.
+	ErrUnusable = errors.New("the task of a request is unusable")
 	// ErrFull: Redis holds as many jobs as it may, or its memory is nearly full.
 	ErrFull = errors.New("the queue is full")
 )
@@ -81,7 +84,7 @@ func New(client redis.UniversalClient) *Queue {
 // Enqueue makes sure that a request has a live job: a new one, or the one it has.
 // Errors are ErrAway and ErrFull, wrapped; after either the request is not lost.
 func (q *Queue) Enqueue(ctx context.Context, id, queue string, origin Origin) error {
-	if q.jobs.Load() >= Bound || q.full.Load() {
+	if !q.HasRoom() {
 		return ErrFull
 	}
 	for range 2 {
@@ -107,7 +110,7 @@ func (q *Queue) Enqueue(ctx context.Context, id, queue string, origin Origin) er
 			return err
 		}
 	}
-	return fmt.Errorf("%w: the task of %s can be neither used nor replaced", ErrAway, id)
+	return fmt.Errorf("%w: %s can be neither used nor replaced", ErrUnusable, id)
 }
 
 // JobState is where a job stands in its queue.
@@ -120,6 +123,9 @@ const (
 	Delayed JobState = "delayed" // waits for its next try
 	Dead    JobState = "dead"    // archived or retained: it will never run
 )
+
+// HasRoom reports whether Redis may take another job, as last seen by Keep.
+func (q *Queue) HasRoom() bool { return q.jobs.Load() < Bound && !q.full.Load() }
 
 // Job says where the job of a request stands.
 type Job struct {
@@ -167,6 +173,11 @@ func (q *Queue) Job(ctx context.Context, id, queue string) (Job, error) {
 	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
 		return Job{}, nil
 	case err != nil:
+		// asynq gives up on a hash that is no task of its own. Whether it is that, or
+		// Redis that is away, Redis itself says best.
+		if whole, asked := q.redis.HExists(ctx, taskKey(id, queue), "msg").Result(); asked == nil && !whole {
+			return Job{State: Dead}, nil
+		}
 		return Job{}, fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	job := Job{State: Dead}
@@ -185,6 +196,53 @@ func (q *Queue) Job(ctx context.Context, id, queue string) (Job, error) {
 	return job, nil
 }
 
+// taskKey is where asynq keeps a task (a hash; its message is the field msg).
+func taskKey(id, queue string) string { return "asynq:{" + queue + "}:t:" + id }
+
+// These scripts write only where the task still is: a Redis that was emptied
+// while a worker was busy must not be left with half a task, which asynq can
+// neither run nor delete and whose id stays taken.
+var (
+	noteProgress = redis.NewScript(`
+if redis.call("HEXISTS", KEYS[1], "msg") == 0 then return 0 end
+redis.call("HSET", KEYS[1], "result", ARGV[1])
+return 1`)
+	countBegin = redis.NewScript(`
+if redis.call("HEXISTS", KEYS[1], "msg") == 0 then return 0 end
+return redis.call("HINCRBY", KEYS[1], "segell-begun", 1)`)
+	forgetBegins = redis.NewScript(`return redis.call("HDEL", KEYS[1], "segell-begun")`)
+)
+
+// Note keeps what a worker has to say of the job that it has.
+func (q *Queue) Note(ctx context.Context, id, queue string, p Progress) error {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	if err := noteProgress.Run(ctx, q.redis, []string{taskKey(id, queue)}, text).Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	return nil
+}
+
+// Begin counts that a worker begins a job, and returns how often one began
+// since the last End: above one, a worker has died with it.
+func (q *Queue) Begin(ctx context.Context, id, queue string) (int, error) {
+	n, err := countBegin.Run(ctx, q.redis, []string{taskKey(id, queue)}).Int()
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	return n, nil
+}
+
+// End says that a worker has let go of a job in an orderly way.
+func (q *Queue) End(ctx context.Context, id, queue string) error {
+	if err := forgetBegins.Run(ctx, q.redis, []string{taskKey(id, queue)}).Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	return nil
+}
+
 // Find looks for the job of a request in every queue.
 func (q *Queue) Find(ctx context.Context, id string) (job Job, queue string, err error) {
 	for _, name := range Names {
@@ -198,12 +256,24 @@ func (q *Queue) Find(ctx context.Context, id string) (job Job, queue string, err
 
 // Remove deletes the task of a request, if it is not running.
 func (q *Queue) Remove(ctx context.Context, id, queue string) error {
-	_, err := inTime(ctx, func() (struct{}, error) { return struct{}{}, q.inspector.DeleteTask(queue, id) })
+	removed, err := removeHalf.Run(ctx, q.redis, []string{taskKey(id, queue)}).Int()
+	if err != nil {
+		return fmt.Errorf("%w: removing a task: %w", ErrAway, err)
+	}
+	if removed == 1 {
+		return nil
+	}
+	_, err = inTime(ctx, func() (struct{}, error) { return struct{}{}, q.inspector.DeleteTask(queue, id) })
 	if err != nil && !errors.Is(err, asynq.ErrTaskNotFound) && !errors.Is(err, asynq.ErrQueueNotFound) {
 		return fmt.Errorf("%w: removing a task: %w", ErrAway, err)
 	}
 	return nil
 }
+
+// removeHalf removes what is no whole task, which asynq's own script cannot.
+var removeHalf = redis.NewScript(`
+if redis.call("EXISTS", KEYS[1]) == 1 and redis.call("HEXISTS", KEYS[1], "msg") == 0 then return redis.call("DEL", KEYS[1]) end
+return 0`)
 
 // inTime lets a call of the Inspector, which takes no context, be given up. The
 // call itself ends with the client's own timeouts.

@@ -109,6 +109,62 @@ func TestAJobIsSeenAfterRedisWasEmptied(t *testing.T) {
 	}
 }
 
+// What is left of a task when Redis was emptied under a worker must be neither a
+// live job nor an obstacle.
+func TestHalfATaskIsReplaced(t *testing.T) {
+	q, client, server := open(t, servers.RedisOptions{})
+	if err := q.Enqueue(t.Context(), id, queue.Batch, queue.Door); err != nil {
+		t.Fatal(err)
+	}
+	server.FlushAll()
+	if err := q.Note(t.Context(), id, queue.Batch, queue.Progress{Step: "seal"}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := q.Begin(t.Context(), id, queue.Batch); err != nil || n != 0 {
+		t.Errorf("a job that is gone was begun %d times, %v", n, err)
+	}
+	if n := client.Exists(t.Context(), "asynq:{batch}:t:"+id).Val(); n != 0 {
+		t.Error("a note on a job that is gone made half a task")
+	}
+	// One that is there all the same (written by asynq's own ResultWriter, say).
+	if err := client.HSet(t.Context(), "asynq:{batch}:t:"+id, "result", "x").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if got := state(t, q, queue.Batch); got != queue.Dead {
+		t.Errorf("half a task is %q, want dead", got)
+	}
+	if err := q.Enqueue(t.Context(), id, queue.Batch, queue.Reconciler); err != nil {
+		t.Fatal(err)
+	}
+	if got := state(t, q, queue.Batch); got != queue.Pending {
+		t.Errorf("after it was enqueued the job is %q, want pending", got)
+	}
+}
+
+func TestBeginsAreCountedUntilTheEnd(t *testing.T) {
+	q, _, _ := open(t, servers.RedisOptions{})
+	if err := q.Enqueue(t.Context(), id, queue.Batch, queue.Door); err != nil {
+		t.Fatal(err)
+	}
+	for want := 1; want <= 3; want++ {
+		if n, err := q.Begin(t.Context(), id, queue.Batch); err != nil || n != want {
+			t.Errorf("begin %d was counted %d, %v", want, n, err)
+		}
+	}
+	if err := q.End(t.Context(), id, queue.Batch); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := q.Begin(t.Context(), id, queue.Batch); err != nil || n != 1 {
+		t.Errorf("after an orderly end a begin was counted %d, %v", n, err)
+	}
+	if err := q.Note(t.Context(), id, queue.Batch, queue.Progress{Step: "seal"}); err != nil {
+		t.Fatal(err)
+	}
+	if job, err := q.Job(t.Context(), id, queue.Batch); err != nil || job.Step != "seal" {
+		t.Errorf("noted %+v, %v", job, err)
+	}
+}
+
 func TestARedisThatIsAwayIsSaidToBe(t *testing.T) {
 	q, _, server := open(t, servers.RedisOptions{})
 	server.Kill()

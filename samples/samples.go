@@ -4,7 +4,8 @@
 //
 // A kind has a folder. standard.json is the plain case, the others are hard in
 // their own way and named for it; refused/ holds what must be refused, with the
-// problem that is expected.
+// problem that is expected. Where a document is bilingual and its data decide the
+// second language, the plain case has a file for it: standard.ca-fr.json.
 package samples
 
 import (
@@ -29,10 +30,11 @@ const Standard = "standard"
 
 // Sample is a request that is issued.
 type Sample struct {
-	Kind     string
-	Name     string // of its file, without .json
-	Language string // that the body asks for
-	Body     []byte
+	Kind      string
+	Name      string   // of its file, without language and .json
+	Language  string   // that the body asks for
+	Languages []string // in which it can be asked for
+	Body      []byte
 }
 
 // In is the sample in another language.
@@ -65,7 +67,12 @@ func All() iter.Seq[Sample] {
 			if err := json.Unmarshal(body, &asked); err != nil {
 				panic("samples: " + name + ": " + err.Error())
 			}
-			s := Sample{Kind: path.Dir(name), Name: strings.TrimSuffix(path.Base(name), ".json"), Language: asked.Language, Body: body}
+			stem, own, _ := strings.Cut(strings.TrimSuffix(path.Base(name), ".json"), ".")
+			s := Sample{Kind: path.Dir(name), Name: stem, Language: asked.Language, Body: body}
+			if own != "" && own != s.Language {
+				panic("samples: " + name + " asks for another language than its name says")
+			}
+			s.Languages = s.languages(own)
 			if !yield(s) {
 				return
 			}
@@ -73,14 +80,33 @@ func All() iter.Seq[Sample] {
 	}
 }
 
+// languages are all of the kind's for the plain case, but those with a file of
+// their own. A bilingual sample stays as it is, for its data go with its language.
+func (s Sample) languages(own string) []string {
+	k, ok := templates.Lookup(s.Kind)
+	if !ok || own != "" || s.Name != Standard && bilingual(s.Language) {
+		return []string{s.Language}
+	}
+	var all []string
+	for _, l := range k.Languages {
+		_, err := fs.Stat(files, s.Kind+"/"+Standard+"."+l+".json")
+		if s.Name == Standard && err != nil || s.Name != Standard && !bilingual(l) {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+func bilingual(language string) bool { return strings.Contains(language, "-") }
+
 // Issued gives what the sandbox issues: the standard sample of a kind in each of
 // its languages, the others in their own.
 func Issued() iter.Seq[Sample] {
 	return func(yield func(Sample) bool) {
 		for s := range All() {
 			languages := []string{s.Language}
-			if k, ok := templates.Lookup(s.Kind); ok && s.Name == Standard {
-				languages = k.Languages
+			if s.Name == Standard {
+				languages = s.Languages
 			}
 			for _, l := range languages {
 				if !yield(s.In(l)) {
@@ -137,7 +163,7 @@ func AllRefused() iter.Seq[Refused] {
 	}
 }
 
-// read gives the files of the folders that are wanted, in order of their names.
+// read gives the files of the folders that are wanted, in order of their names: standard.json before standard.ca-fr.json.
 func read(want func(dir string) bool) iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
 		var names []string
@@ -150,7 +176,8 @@ func read(want func(dir string) bool) iter.Seq2[string, []byte] {
 		if err != nil {
 			panic("samples: " + err.Error())
 		}
-		slices.Sort(names)
+		stem := func(name string) string { return strings.TrimSuffix(name, ".json") }
+		slices.SortFunc(names, func(a, b string) int { return strings.Compare(stem(a), stem(b)) })
 		for _, n := range names {
 			body, err := files.ReadFile(n)
 			if err != nil {

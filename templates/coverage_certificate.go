@@ -56,7 +56,7 @@ type Dependant struct {
 var coverageCertificate = &Kind{
 	ID:         "coverage_certificate",
 	Code:       "COB",
-	Languages:  []string{"ca", "en"},
+	Languages:  []string{"ca", "es", "fr", "pt", "en"},
 	body:       reflect.TypeFor[Body[CoverageCertificate]](),
 	decode:     decoder(coverageRules),
 	validUntil: coverageValidity,
@@ -206,8 +206,22 @@ func composeCoverage(r *Request, is Issue, w *words) page {
 	return p
 }
 
-// holderFields are the person's data, as every certificate shows them.
+// holderFields are the person's data, as every certificate that states a situation shows them.
 func holderFields(r *Request, w *words) layout.Fields {
+	h := &r.Holder
+	identity := identityFields(r, w)
+	situation := layout.Fields{
+		{Label: w.say("holder.insured_type"), Value: w.term("insured_type", h.InsuredType)},
+		{Label: w.say("holder.situation"), Value: w.term("situation", h.Situation)},
+	}
+	if len(h.Address) == 0 {
+		return append(identity, situation...)
+	}
+	return slices.Insert(identity, len(identity)-1, situation...) // the address stays last
+}
+
+// identityFields say who a person is, and nothing of how the person is insured.
+func identityFields(r *Request, w *words) layout.Fields {
 	h := &r.Holder
 	fs := layout.Fields{
 		{Label: w.say("holder.full_name"), Value: h.FullName, Wide: true, Strong: true},
@@ -223,10 +237,6 @@ func holderFields(r *Request, w *words) layout.Fields {
 	if h.NRT != "" {
 		fs = append(fs, layout.Field{Label: w.say("holder.nrt"), Value: h.NRT})
 	}
-	fs = append(fs,
-		layout.Field{Label: w.say("holder.insured_type"), Value: w.term("insured_type", h.InsuredType)},
-		layout.Field{Label: w.say("holder.situation"), Value: w.term("situation", h.Situation)},
-	)
 	if len(h.Address) > 0 {
 		fs = append(fs, layout.Field{Label: w.say("holder.address"), Value: strings.Join(h.Address, "\n"), Wide: true})
 	}

@@ -105,7 +105,7 @@ func TestCoverageRules(t *testing.T) {
 		{"a soft hyphen", func(b, h, d, c object) { d["purpose"] = "reem\u00adbossament" }, nil},
 		{"an emoji: only the worker knows the fonts", func(b, h, d, c object) { h["full_name"] = "Maria 😀" }, nil},
 
-		{"a language of later", func(b, h, d, c object) { b["language"] = "fr" }, []string{"/language"}},
+		{"a language of nobody", func(b, h, d, c object) { b["language"] = "de" }, []string{"/language"}},
 		{"data of tomorrow", func(b, h, d, c object) { b["data_as_of"] = "2026-03-03" }, []string{"/data_as_of"}},
 		{"born tomorrow", func(b, h, d, c object) { h["birth_date"] = "2026-03-03" }, []string{"/holder/birth_date", "/data/coverage/since"}},
 		{"born after the data", func(b, h, d, c object) {
@@ -342,6 +342,34 @@ func TestCoveragePage(t *testing.T) {
 		t.Errorf("%d pages, %q", en.Pages, en.Title)
 	}
 
+	// Every courtesy translation carries the Catalan title, and its own numbers and dates.
+	for lang, want := range map[string]struct {
+		title string
+		parts []string
+	}{
+		"es": {"Certificado de cobertura sanitaria", []string{
+			"Traducción de cortesía; el texto oficial es el catalán.", "CERTIFICA que", "a 1 de marzo de 2026", "tiene la cobertura sanitaria vigente.",
+			"Apellidos y nombre Puig i Cerqueda", "Pasaporte PP0000000 (AD)", "Directo", "Trabajador por cuenta ajena", "Vigente a 01/03/2026 Desde 01/09/2019", "75 %",
+			"reembolso, hospitalización, maternidad", "Constan 2 personas", "Hijo o hija 01/09/2019", "Validez: hasta el 02/06/2026, salvo cambio de situación.",
+			"Ley andorrana 17/2008", "Y, para que conste", "Sellado electrónicamente por", "09:14:05 (hora de Andorra)", "Página 1 de 1"}},
+		"fr": {"Attestation de couverture santé", []string{
+			"Traduction de courtoisie; seul le texte catalan fait foi.", "ATTESTE que", "au 1er mars 2026", "bénéficie de la couverture santé.",
+			"Nom et prénoms Puig i Cerqueda", "Passeport PP0000000 (AD)", "Direct", "Salarié", "En vigueur au 01/03/2026 Depuis le 01/09/2019", "75 %",
+			"remboursement, hospitalisation, maternité", "2 personnes sont assurées", "Enfant 01/09/2019", "Validité: jusqu’au 02/06/2026, sauf changement de situation.",
+			"loi andorrane 17/2008", "pour servir et valoir ce que de droit.", "Cachet électronique apposé par", "09:14:05 (heure d’Andorre)", "Page 1 sur 1"}},
+		"pt": {"Certificado de cobertura de saúde", []string{
+			"Tradução de cortesia; só o texto em catalão faz fé.", "CERTIFICA que", "em 1 de março de 2026", "tem cobertura de saúde em vigor.",
+			"Apelidos e nome próprio Puig i Cerqueda", "Passaporte PP0000000 (AD)", "Direto", "Por conta de outrem", "Em vigor em 01/03/2026 Desde 01/09/2019", "75%",
+			"reembolso, internamento hospitalar, maternidade", "Constam 2 pessoas", "Filho ou filha 01/09/2019", "Validade: até 02/06/2026, salvo alteração da situação.",
+			"Lei andorrana 17/2008", "Por ser verdade e para os devidos efeitos", "Selado eletronicamente por", "09:14:05 (hora de Andorra)", "Página 1 de 1"}},
+	} {
+		out := draw(t, s.In(lang).Body, issue)
+		has(t, pdftotext(t, out.PDF), append([]string{want.title, "Certificat de cobertura sanitària"}, want.parts...)...)
+		if out.Pages != 1 || out.Title != want.title+" CASS-2026-COB-0001234" {
+			t.Errorf("%s: %d pages, %q", lang, out.Pages, out.Title)
+		}
+	}
+
 	proof := issue
 	proof.Proof = true
 	has(t, pdftotext(t, draw(t, s.Body, proof).PDF), "PROVA — sense valor", "Segellat", "PROVA — sense valor")
@@ -361,7 +389,14 @@ func TestEndedCover(t *testing.T) {
 	if !strings.HasPrefix(ca.Title, "Certificat de situació ") {
 		t.Errorf("title %q", ca.Title)
 	}
-	has(t, pdftotext(t, draw(t, s.In("en").Body, issue).PDF), "Certificate of status", "Certificat de situació", "is not covered.", "The cover ended on 31 January 2026.")
+	for lang, want := range map[string][]string{
+		"es": {"Certificado de situación", "no tiene la cobertura sanitaria vigente.", "La cobertura terminó en fecha 31 de enero de 2026."},
+		"fr": {"Attestation de situation", "ne bénéficie pas de la couverture santé.", "La couverture a pris fin le 31 janvier 2026. Au 1er mars 2026,"},
+		"pt": {"Certificado de situação", "não tem cobertura de saúde em vigor.", "A cobertura terminou em 31 de janeiro de 2026."},
+		"en": {"Certificate of status", "is not covered.", "The cover ended on 31 January 2026."},
+	} {
+		has(t, pdftotext(t, draw(t, s.In(lang).Body, issue).PDF), append([]string{want[0], "Certificat de situació"}, want[1:]...)...)
+	}
 }
 
 func TestIndirectHolder(t *testing.T) {
@@ -375,7 +410,7 @@ func TestIndirectHolder(t *testing.T) {
 // A special regime that says something of a person's life is printed without its name.
 func TestSensitiveSituationsAreNotNamed(t *testing.T) {
 	for _, s := range []string{"detained", "disability", "ward", "occasional_aid"} {
-		for lang, want := range map[string]string{"ca": "Règim especial", "en": "Special regime"} {
+		for lang, want := range map[string]string{"ca": "Règim especial", "es": "Régimen especial", "fr": "Régime spécial", "pt": "Regime especial", "en": "Special regime"} {
 			has(t, pdftotext(t, draw(t, body(t, func(b, h, d, c object) { h["situation"] = s; b["language"] = lang }), issue).PDF), want)
 		}
 	}
@@ -383,11 +418,12 @@ func TestSensitiveSituationsAreNotNamed(t *testing.T) {
 
 func TestDependants(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 5, 6, 7, 8, 12, 30} {
-		for _, lang := range []string{"ca", "en"} {
+		for _, lang := range kind(t).Languages {
 			out := draw(t, body(t, func(b, h, d, c object) { d["dependants"] = many(n); b["language"] = lang }), issue)
 			text := pdftotext(t, out.PDF)
 			if n == 0 {
-				has(t, text, map[string]string{"ca": "No consten assegurats indirectes.", "en": "There are no indirect insured persons on record."}[lang])
+				has(t, text, map[string]string{"ca": "No consten assegurats indirectes.", "es": "No constan asegurados indirectos.",
+					"fr": "Aucun assuré indirect n’est enregistré.", "pt": "Não constam segurados indiretos.", "en": "There are no indirect insured persons on record."}[lang])
 			}
 			if got := strings.Count(text, "Fill número"); got != n {
 				t.Errorf("%d of %d dependants", got, n)
@@ -417,7 +453,7 @@ func TestHardNames(t *testing.T) {
 		{"soft hyphen", "Cer\u00adqueda", "Cerqueda"},
 		{"signs", `O'Neill (50% <b> & \n {{.Name}})`, `O'Neill (50% <b> & \n {{.Name}})`},
 	} {
-		for _, lang := range []string{"ca", "en"} {
+		for _, lang := range kind(t).Languages {
 			t.Run(c.name+" "+lang, func(t *testing.T) {
 				out := draw(t, body(t, func(b, h, d, cov object) {
 					h["full_name"] = c.in
@@ -530,7 +566,7 @@ func TestEveryWordOfEveryEnumeration(t *testing.T) {
 func TestKinds(t *testing.T) {
 	codes := map[string]bool{}
 	for _, k := range templates.Kinds() {
-		if codes[k.Code] || len(k.Code) != 3 || len(k.Languages) == 0 || k.Languages[0] != "ca" {
+		if codes[k.Code] || len(k.Code) != 3 || len(k.Languages) == 0 || !strings.HasPrefix(k.Languages[0], "ca") {
 			t.Errorf("%s: code %q, languages %q", k.ID, k.Code, k.Languages)
 		}
 		codes[k.Code] = true

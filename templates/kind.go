@@ -18,11 +18,24 @@ type Kind struct {
 	ID        string   // as in the API: "coverage_certificate"
 	Code      string   // in the document number: "COB"
 	Languages []string // a request may ask for; the first is the official one
+	MaxBody   int64    // largest body that the door reads for it, in bytes; 0 for DefaultMaxBody
 
 	body       reflect.Type
 	decode     func(k *Kind, body []byte, at time.Time) (*Request, error)
 	validUntil func(r *Request, issued wire.Date) (wire.Date, bool)
 	compose    func(r *Request, is Issue, w *words) page
+}
+
+// DefaultMaxBody is enough for every kind that carries words and numbers only.
+const DefaultMaxBody = 1 << 20
+
+// BodyLimit is the largest body of a request for the kind, in bytes. A ledger keeps
+// the body in one object, so no kind may ask for more than storage holds.
+func (k *Kind) BodyLimit() int64 {
+	if k.MaxBody == 0 {
+		return DefaultMaxBody
+	}
+	return k.MaxBody
 }
 
 // page is what a kind says: its title and the body below it.
@@ -89,6 +102,9 @@ func eachText(v reflect.Value, pointer string, fn func(pointer, text string)) {
 			eachText(v.Elem(), pointer, fn)
 		}
 	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return // bytes, no text
+		}
 		for i := range v.Len() {
 			eachText(v.Index(i), pointer+wire.Pointer(i), fn)
 		}
@@ -138,33 +154,41 @@ func Render(ctx context.Context, r *Request, is Issue) (Rendered, error) {
 	issued := wire.DateOf(issuedAt)
 	p := r.kind.compose(r, is, w)
 
-	title := layout.Title{Text: w.say(p.titleKey)}
-	if w.language != official {
+	text, also := w.pair(p.titleKey)
+	title := layout.Title{Text: text, Also: also}
+	if main := w.tongues[0].language; main != official {
 		title.Official = wordsOf(official).say(p.titleKey)
 		title.Note = w.say("courtesy")
 	}
 	fileTitle := title.Text + " " + is.Number
 
-	line := []string{w.say("foot.document", "Number", is.Number)}
+	foot := w.apart("foot.document", "Number", is.Number)
 	if until, ok := r.ValidUntil(is.IssuedAt); ok {
-		line = append(line, w.say("foot.valid_until", "Date", w.ShortDate(until)))
+		for i, valid := range w.apart("foot.valid_until", "Date", w.ShortDate(until)) {
+			foot[i] += " · " + valid
+		}
 	}
+	foot = append(foot, w.apart("foot.data_protection", "Issuer", is.SealedBy)...)
 	doc := layout.Document{
-		Language:    r.Language,
+		Language:    w.tongues[0].language,
 		Title:       fileTitle,
 		Number:      is.Number,
 		Issued:      issuedAt,
-		Institution: layout.Institution{Name: is.SealedBy, Mark: is.Mark},
-		Header:      []string{is.Number, w.say("head.issued", "Date", w.LongDate(issued))},
+		Institution: layout.Institution{Name: is.SealedBy, Mark: is.Mark, MarkAlt: w.apart("head.mark", "Issuer", is.SealedBy)[0]},
+		Header:      append([]string{is.Number}, w.apart("head.issued", "Date", issued)...),
 		Footer: layout.Footer{
 			URL:         is.VerificationURL,
 			CodeLabel:   w.say("foot.code"),
 			Code:        is.CSV,
 			VerifyLabel: w.say("foot.verify"),
-			Lines:       []string{strings.Join(line, " · "), w.say("foot.data_protection", "Issuer", is.SealedBy)},
+			Lines:       foot,
 		},
-		PageOf: func(page, pages int) string { return w.say("foot.page", "Page", page, "Pages", pages) },
-		Body:   append([]layout.Block{title}, p.blocks...),
+		PageOf:   func(page, pages int) string { return w.say("foot.page", "Page", page, "Pages", pages) },
+		Contents: w.say("contents"),
+		Body:     append([]layout.Block{title}, p.blocks...),
+	}
+	if len(w.tongues) > 1 {
+		doc.Also = w.tongues[1].language
 	}
 	if is.Proof {
 		// The watermark stays Catalan: it must be known again in every language.
@@ -181,20 +205,36 @@ func Render(ctx context.Context, r *Request, is Issue) (Rendered, error) {
 	return Rendered{PDF: res.PDF, Pages: res.Pages, Title: fileTitle}, nil
 }
 
-// closing is how every certificate ends: place and date, and what is seen of the seal.
+// closing is how every certificate ends: its formula, place and date, and what is seen of the seal.
 func closing(is Issue, w *words) []layout.Block {
+	return append(eachLanguage(w, layout.Paragraph, "closing"), sealBox(is, w))
+}
+
+// sealBox is what is seen of the seal, beside place and date.
+func sealBox(is Issue, w *words) layout.SealBox {
 	at := is.IssuedAt.In(Andorra)
-	date := w.LongDate(wire.DateOf(at))
-	lines := []string{
-		w.say("seal.by", "Issuer", is.SealedBy),
-		w.say("seal.at", "Date", date, "Time", at.Format("15:04:05")),
-		w.say("seal.law"),
-	}
+	date := wire.DateOf(at)
+	lines := slices.Concat(
+		w.apart("seal.by", "Issuer", is.SealedBy),
+		w.apart("seal.at", "Date", date, "Time", at.Format("15:04:05")),
+		w.apart("seal.law"),
+	)
 	if is.Proof {
 		lines = append(lines, w.say("proof"))
 	}
-	return []layout.Block{
-		layout.Paragraph(w.say("closing")),
-		layout.SealBox{Lines: lines, Beside: w.say("place_and_date", "Date", date)},
+	return layout.SealBox{Lines: lines, Beside: under(w.apart("place_and_date", "Date", date))}
+}
+
+// eachLanguage makes a block of the words of a key in each language of the
+// document, one under the other.
+func eachLanguage[B layout.Block](w *words, block func(text string) B, key string, pairs ...any) []layout.Block {
+	var blocks []layout.Block
+	for i, text := range w.apart(key, pairs...) {
+		var b layout.Block = block(text)
+		if i > 0 {
+			b = layout.In{Language: w.tongues[i].language, Blocks: []layout.Block{b}}
+		}
+		blocks = append(blocks, b)
 	}
+	return blocks
 }

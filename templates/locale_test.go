@@ -13,7 +13,7 @@ func TestLocales(t *testing.T) {
 	for lang, want := range map[string]struct{ long, april, money, big, negative, amount, percent, fraction, count string }{
 		"ca": {"12 d’abril del 2026", "1 d’agost del 2026", "1.234,56" + dot + "€", "999.999.999,99" + dot + "€", "−3,10" + dot + "€", "1.234,56", "75" + dot + "%", "66,67" + dot + "%", "2.375"},
 		"es": {"12 de abril de 2026", "1 de agosto de 2026", "1234,56" + dot + "€", "999.999.999,99" + dot + "€", "−3,10" + dot + "€", "1.234,56", "75" + dot + "%", "66,67" + dot + "%", "2375"},
-		"fr": {"12 avril 2026", "1 août 2026", "1" + narrow + "234,56" + dot + "€", "999" + narrow + "999" + narrow + "999,99" + dot + "€", "−3,10" + dot + "€", "1" + narrow + "234,56", "75" + dot + "%", "66,67" + dot + "%", "2" + narrow + "375"},
+		"fr": {"12 avril 2026", "1er août 2026", "1" + narrow + "234,56" + dot + "€", "999" + narrow + "999" + narrow + "999,99" + dot + "€", "−3,10" + dot + "€", "1" + narrow + "234,56", "75" + dot + "%", "66,67" + dot + "%", "2" + narrow + "375"},
 		"pt": {"12 de abril de 2026", "1 de agosto de 2026", "1234,56" + dot + "€", "999" + dot + "999" + dot + "999,99" + dot + "€", "−3,10" + dot + "€", "1" + dot + "234,56", "75%", "66,67%", "2375"},
 		"en": {"12 April 2026", "1 August 2026", "€1,234.56", "€999,999,999.99", "−€3.10", "1,234.56", "75%", "66.67%", "2,375"},
 	} {

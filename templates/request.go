@@ -105,14 +105,7 @@ func (r *Request) rules(k *Kind, today wire.Date, j *judgement) {
 	h := &r.Holder
 	nameRules(h.FullName, "/holder/full_name", j)
 	birthRules(h.BirthDate, r.DataAsOf, today, "/holder/birth_date", j)
-	for i, l := range h.Address {
-		switch n := len([]rune(l)); {
-		case strings.TrimSpace(l) == "":
-			j.Add(wire.Pointer("holder", "address", i), "must not be empty; leave out a line that is not needed")
-		case n > maxAddressLine:
-			j.Addf(wire.Pointer("holder", "address", i), "is too long: at most %d characters a line; five lines may be given", maxAddressLine)
-		}
-	}
+	addressRules(h.Address, "/holder/address", j)
 	if h.Situation != "" && h.Situation != "none" {
 		switch indirect := slices.Contains(indirectSituations, h.Situation); {
 		case h.InsuredType == "direct" && indirect:
@@ -126,6 +119,18 @@ func (r *Request) rules(k *Kind, today wire.Date, j *judgement) {
 func nameRules(name, pointer string, j *judgement) {
 	if name != "" && strings.TrimSpace(name) != name {
 		j.Add(pointer, "must begin and end with a letter or a mark, not with a space")
+	}
+}
+
+// addressRules judges the lines of a postal address.
+func addressRules(lines []string, at string, j *judgement) {
+	for i, l := range lines {
+		switch n := len([]rune(l)); {
+		case strings.TrimSpace(l) == "":
+			j.Add(at+wire.Pointer(i), "must not be empty; leave out a line that is not needed")
+		case n > maxAddressLine:
+			j.Addf(at+wire.Pointer(i), "is too long: at most %d characters a line; five lines may be given", maxAddressLine)
+		}
 	}
 }
 

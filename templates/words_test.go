@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"segell/wire"
 )
 
 // entries reads a locale file as it is: key → the forms of its text.
@@ -102,6 +104,7 @@ func termKeys(t *testing.T) map[string]bool {
 	}
 	for _, k := range kinds {
 		walk(k.body)
+		keys[k.ID+".title"] = true // said by Kind.Title
 	}
 	return keys
 }
@@ -109,7 +112,7 @@ func termKeys(t *testing.T) map[string]bool {
 // Every key that the code says is in every language, and every key of a language is said.
 func TestWordsAreCompleteAndUsed(t *testing.T) {
 	used := termKeys(t)
-	said := regexp.MustCompile(`"([a-z_]+(?:\.[a-z_]+)*)"`)
+	said := regexp.MustCompile(`"([a-z0-9_]+(?:\.[a-z0-9_]+)*)"`)
 	sources, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +137,7 @@ func TestWordsAreCompleteAndUsed(t *testing.T) {
 			}
 		}
 		// What is asked for directly must be a key, whatever the locales say.
-		for _, m := range regexp.MustCompile(`\b(?:say|count)\("([a-z_.]+)"`).FindAllSubmatch(src, -1) {
+		for _, m := range regexp.MustCompile(`\b(?:say|count|pair|apart)\("([a-z0-9_.]+)"`).FindAllSubmatch(src, -1) {
 			used[string(m[1])] = true
 		}
 	}
@@ -198,9 +201,25 @@ func TestLanguagesAgree(t *testing.T) {
 	}
 	for _, k := range kinds {
 		for _, l := range k.Languages {
-			if _, ok := all[l]; !ok {
-				t.Errorf("%s promises %s, which has no words", k.ID, l)
+			for tongue := range strings.SplitSeq(l, "-") {
+				if _, ok := all[tongue]; !ok {
+					t.Errorf("%s promises %s, which has no words", k.ID, l)
+				}
 			}
+		}
+	}
+}
+
+// Whoever verifies a document reads what it is called in their own language.
+func TestEveryKindHasATitle(t *testing.T) {
+	for _, k := range kinds {
+		for _, lang := range []string{"ca", "es", "fr", "pt", "en"} {
+			if title, ok := k.Title(lang); !ok || title == "" {
+				t.Errorf("%s has no title in %s", k.ID, lang)
+			}
+		}
+		if title, ok := k.Title("eo"); ok {
+			t.Errorf("%s has the title %q in a language without words", k.ID, title)
 		}
 	}
 }
@@ -211,7 +230,7 @@ func TestMissingWords(t *testing.T) {
 	if got := w.say("no_such_key"); got != "" || w.err == nil {
 		t.Errorf("said %q, error %v", got, w.err)
 	}
-	w = wordsOf("fr")
+	w = wordsOf("de")
 	if got := w.say("yes"); got != "" || w.err == nil {
 		t.Errorf("said %q in a language without words, error %v", got, w.err)
 	}
@@ -220,11 +239,42 @@ func TestMissingWords(t *testing.T) {
 func TestPlurals(t *testing.T) {
 	for lang, want := range map[string][2]string{
 		"ca": {"Consta 1 persona assegurada indirectament a través del titular:", "Consten 12 persones assegurades indirectament a través del titular:"},
+		"es": {"Consta 1 persona asegurada indirectamente a través del titular:", "Constan 12 personas aseguradas indirectamente a través del titular:"},
+		"fr": {"1 personne est assurée indirectement par l’intermédiaire du titulaire\u202f:", "12 personnes sont assurées indirectement par l’intermédiaire du titulaire\u202f:"},
+		"pt": {"Consta 1 pessoa segurada indiretamente através do titular:", "Constam 12 pessoas seguradas indiretamente através do titular:"},
 		"en": {"1 person is insured through the holder:", "12 persons are insured through the holder:"},
 	} {
 		w := wordsOf(lang)
 		if got := [2]string{w.count("coverage_certificate.dependants_count", 1), w.count("coverage_certificate.dependants_count", 12)}; got != want {
 			t.Errorf("%s: %q", lang, got)
 		}
+	}
+}
+
+// A bilingual document says everything twice, but once what is the same.
+func TestTwoLanguages(t *testing.T) {
+	w := wordsOf("ca-fr")
+	for _, c := range []struct{ got, want string }{
+		{w.say("holder.heading"), "Titular / Titulaire"},
+		{w.say("holder.nia"), "NIA"},
+		{w.say("proof"), "PROVA — sense valor (essai, sans valeur)"},
+		{w.term("relationship", "child"), "Fill o filla / Enfant"},
+		{w.say("head.issued", "Date", wire.MustDate("2026-04-01")), "Data d’expedició: 1 d’abril del 2026 / Date de délivrance\u202f: 1er avril 2026"},
+		{strings.Join(w.apart("yes"), "|"), "Sí|Oui"},
+		{under([]string{"Andorra la Vella,\n2 de març", "Andorra la Vella,\n2 de marzo"}), "Andorra la Vella,\n2 de març\n2 de marzo"},
+		{w.count("months", 2), "2 mesos / 2 mois"},
+	} {
+		if c.got != c.want {
+			t.Errorf("said %q, want %q", c.got, c.want)
+		}
+	}
+	if text, also := wordsOf("en").pair("yes"); text != "Yes" || also != "" {
+		t.Errorf("one language says %q and %q", text, also)
+	}
+	if w.err != nil {
+		t.Error(w.err)
+	}
+	if w.say("no_such_key"); w.err == nil {
+		t.Error("a missing word was not missed")
 	}
 }

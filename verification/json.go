@@ -36,7 +36,7 @@ func (h *handler) asJSON(f finding, words *words) ([]byte, error) {
 		s := f.status
 		a.Proof = s.Proof
 		a.InForce = f.answer == answerValid && !s.Proof
-		a.Kind, a.KindTitle, a.Number, a.Language = s.Kind, words.Kinds[s.Kind], s.Number, s.Language
+		a.Kind, a.KindTitle, a.Number, a.Language = s.Kind, kindTitle(s.Kind, words.Tag), s.Number, s.Language
 		a.IssuedAt = h.timestamp(s.IssuedAt)
 		a.WithdrawnAt = h.timestamp(s.Withdrawn)
 		a.ReplacedBy = s.ReplacedBy

@@ -109,6 +109,7 @@ type view struct {
 	Heading string
 	Text    string
 	IsProof bool
+	Verdict bool // false where a proof would be said to be in force: that it is one says all
 	Rows    []row
 	Known   bool // a document was issued with the code
 	Digest  []string
@@ -141,8 +142,9 @@ func (h *handler) asPage(f finding, words *words, r *http.Request) ([]byte, erro
 		words: words, Institution: h.Institution,
 		Style: h.pages.style, Icon: h.pages.icon, Logo: h.pages.logo,
 		Answer: f.answer, Known: known(f.answer),
-		When:  fill(words.Asked, "when", words.when(f.at)),
-		Links: h.links(f, words.Tag),
+		Verdict: true,
+		When:    fill(words.Asked, "when", words.when(f.at)),
+		Links:   h.links(f, words.Tag),
 	}
 	if tag, asked := chosen(r); asked {
 		v.Lang = tag
@@ -161,6 +163,9 @@ func (h *handler) asPage(f finding, words *words, r *http.Request) ([]byte, erro
 	switch {
 	case v.Known:
 		v.IsProof = f.status.Proof
+		if v.IsProof && f.answer == answerValid {
+			v.Verdict, v.Title = false, words.Proof.Title+" · "+words.Site
+		}
 		v.Rows = h.rows(f, words)
 		if f.answer != answerErased {
 			v.Digest = grouped(f.status.SHA256, 8)
@@ -180,11 +185,8 @@ func (h *handler) asPage(f finding, words *words, r *http.Request) ([]byte, erro
 // rows are what is to be compared with the paper, in the order of the paper.
 func (h *handler) rows(f finding, w *words) []row {
 	s, l := f.status, w.Labels
-	kind := row{Label: l.Kind, Value: w.Kinds[s.Kind]}
-	if kind.Value == "" {
-		kind.Value = s.Kind // a kind newer than this page: better its identifier than nothing
-	}
-	if catalan := h.pages.words["ca"].Kinds[s.Kind]; w.Tag != "ca" && catalan != "" {
+	kind := row{Label: l.Kind, Value: kindTitle(s.Kind, w.Tag)}
+	if catalan := kindTitle(s.Kind, "ca"); catalan != kind.Value {
 		kind.Small, kind.SmallLang = catalan, "ca" // printed on every document
 	}
 	issued := s.IssuedAt.In(h.zone)

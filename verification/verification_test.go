@@ -278,7 +278,7 @@ func TestPageOfAValidDocument(t *testing.T) {
 		d.register.documents[string(csv)] = document()
 		p := parse(t, d.get("/v/"+string(csv)+"?lang="+lang))
 		l := readFile(t, lang)
-		kind := l.Kinds["coverage_certificate"]
+		kind := kindTitle("coverage_certificate", lang)
 		if lang != "ca" {
 			kind += " Certificat de cobertura sanitària"
 		}
@@ -389,6 +389,9 @@ func TestASandboxDocumentIsLoudlyWithoutValue(t *testing.T) {
 	for _, lang := range languages {
 		p := parse(t, d.get("/v/"+string(csv)+"?lang="+lang))
 		l := readFile(t, lang)
+		if strings.Contains(p.text(), l.Answers[answerValid].Title) {
+			t.Errorf("%s: the page of a proof says %q", lang, l.Answers[answerValid].Title)
+		}
 		if !strings.Contains(p.text(), l.Proof.Title) {
 			t.Errorf("%s: the page does not say %q", lang, l.Proof.Title)
 		}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/text/language"
+
+	"segell/templates"
 )
 
 //go:embed locales/*.json
@@ -44,7 +46,6 @@ type words struct {
 	FirstOf    string                 `json:"first_day"` // how the first day of a month is written
 	Months     [12]string             `json:"months"`
 	DocumentIn map[string]string      `json:"document_languages"`
-	Kinds      map[string]string      `json:"kinds"`
 }
 
 type form struct {
@@ -226,4 +227,15 @@ func (w *words) languageOf(tags string) string {
 		names = append(names, name)
 	}
 	return strings.Join(names, " / ")
+}
+
+// kindTitle is what a kind is called in a language; of a kind newer than this
+// program better its identifier than nothing.
+func kindTitle(id, language string) string {
+	if kind, ok := templates.Lookup(id); ok {
+		if title, ok := kind.Title(language); ok {
+			return title
+		}
+	}
+	return id
 }

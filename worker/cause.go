@@ -18,6 +18,8 @@ import (
 var (
 	errData  = errors.New("the data cannot be made into a document")
 	errPanic = errors.New("the program stopped unexpectedly")
+	// errDeaths: workers died with this job, and none lived to say why.
+	errDeaths = errors.New("the workers that had this request ended without a word")
 )
 
 // causes tells which row of the ledger's table an error is, first match first.
@@ -26,10 +28,14 @@ var causes = []struct {
 	cause string
 }{
 	{errPanic, "ended_the_worker"},
+	{errDeaths, "ended_the_worker"},
+	{context.DeadlineExceeded, "took_too_long"},
 	{ledger.ErrKeyUnknown, "key_unknown"},
+	{ledger.ErrDocumentDamaged, "document_damaged"},
 	{ledger.ErrDamaged, "ledger_damaged"},
 	{storage.ErrDenied, "storage_refused"},
 	{storage.ErrUnavailable, "storage_away"},
+	{signing.ErrRevocationUnavailable, "revocation_away"},
 	{signing.ErrTSAUnavailable, "tsa_away"},
 	{signing.ErrKeyUnavailable, "seal_key_away"},
 	{signing.ErrCertificateRevoked, "seal_certificate_revoked"},
@@ -62,7 +68,7 @@ func causeID(err error) string {
 // The errors of our own packages never quote a request; of one that nobody
 // foresaw only the types are told.
 func detail(err error) string {
-	if causeID(err) != "unexpected" || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	if causeID(err) != "unexpected" {
 		return err.Error()
 	}
 	types := fmt.Sprintf("%T", err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -22,7 +21,6 @@ type run struct {
 	id       string
 	queue    string
 	origin   queue.Origin
-	task     *asynq.Task
 	progress queue.Progress
 	stage    ledger.Stage
 	request  ledger.Request
@@ -37,15 +35,41 @@ func (w *Worker) handle(ctx context.Context, task *asynq.Task) error {
 		w.Log.Error("a job that names no request was dropped")
 		return fmt.Errorf("no request id: %w", asynq.RevokeTask)
 	}
-	r := &run{id: id, origin: queue.OriginOf(task), task: task, stage: ledger.StageRead}
-	r.queue, _ = asynq.GetQueueName(ctx)
+	name, _ := asynq.GetQueueName(ctx)
+	return w.attempt(ctx, &run{id: id, queue: name, origin: queue.OriginOf(task), stage: ledger.StageRead})
+}
+
+// attempt is handle for a request's id.
+func (w *Worker) attempt(ctx context.Context, r *run) error {
+	id := r.id
 	if job, err := w.Queue.Job(ctx, id, r.queue); err == nil {
 		r.progress = job.Progress
 	}
+	w.busy.Store(id, r.queue)
+	defer w.busy.Delete(id)
+	defer w.end(ctx, r)
 	began := w.Now()
-	err := w.try(ctx, r)
+	var err error
+	if n, counted := w.Queue.Begin(ctx, id, r.queue); counted == nil && n > deathsMost {
+		// Nobody lives to tell what this request does to a worker: it must not have
+		// another.
+		if r.request, err = w.Ledger.Request(ctx, id); err == nil {
+			err = errDeaths
+		}
+	} else {
+		err = w.try(ctx, r)
+	}
 	if err == nil {
 		return nil
+	}
+	// What is to be kept of a try must be kept also when its own time is over.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if errors.Is(err, context.Canceled) {
+		// The lease was lost or the process is stopping: another run has the job, or
+		// will. That is no try.
+		w.Log.Info("a run was interrupted", "id", id, "stage", r.stage)
+		return retry{cause: "interrupted"}
 	}
 	cause := ledger.CauseOf(causeID(err))
 	r.progress.Tries = append(r.progress.Tries, queue.Try{At: began.UTC().Truncate(time.Second), Stage: string(r.stage), Cause: cause.ID,
@@ -58,16 +82,15 @@ func (w *Worker) handle(ctx context.Context, task *asynq.Task) error {
 			counted++
 		}
 	}
-	tooOld := w.Now().Sub(ledger.TimeOf(id)) > ledger.MaxWait
-	if cause.Nature == ledger.Permanent || counted >= ledger.MaxTries || tooOld {
-		failure := ledger.Failure{ID: id, Kind: r.request.Kind, Number: r.request.Number, Stage: r.stage, Cause: cause.ID,
-			Detail: detail(err), FailedAt: w.Now().UTC().Truncate(time.Second)}
-		for _, try := range r.progress.Tries {
-			failure.Tries = append(failure.Tries, ledger.Try{At: try.At, Stage: ledger.Stage(try.Stage), Cause: try.Cause})
-		}
-		if recording := w.Ledger.GiveUp(ctx, failure); recording == nil {
+	tooLong := w.Now().Sub(r.progress.Tries[0].At) > ledger.MaxWait
+	if cause.Nature == ledger.Permanent || counted >= ledger.MaxTries || tooLong || errors.Is(err, errDeaths) {
+		switch ended, recording := w.giveUp(ctx, r, cause, err); {
+		case recording == nil && ended:
 			log.Error("a request was given up")
 			return fmt.Errorf("given up: %w", asynq.RevokeTask)
+		case recording == nil:
+			log.Info("a request was issued by another run")
+			return nil
 		}
 		// Not recorded: not given up. The ledger is away, and the job waits for it.
 		cause = ledger.CauseOf("storage_away")
@@ -78,13 +101,33 @@ func (w *Worker) handle(ctx context.Context, task *asynq.Task) error {
 		// A wait of days would grow without end; the first tells most, and the last.
 		r.progress.Tries = append(r.progress.Tries[:1:1], r.progress.Tries[n-keptTries+1:]...)
 	}
-	r.note()
+	w.note(ctx, r)
 	log.Warn("a request will be tried again", "in", pause)
 	return retry{cause: cause.ID, pause: pause}
 }
 
-// keptTries is how many tries a job remembers.
-const keptTries = 40
+// giveUp records the failure of a request, unless another run has issued it.
+func (w *Worker) giveUp(ctx context.Context, r *run, cause ledger.Cause, err error) (ended bool, recording error) {
+	if _, err := w.Ledger.Record(ctx, r.id); err == nil {
+		return false, nil
+	} else if !errors.Is(err, ledger.ErrNotFound) {
+		return false, err
+	}
+	failure := ledger.Failure{ID: r.id, Kind: r.request.Kind, Number: r.request.Number, Client: r.request.Client, Stage: r.stage, Cause: cause.ID,
+		Detail: detail(err), FailedAt: w.Now().UTC().Truncate(time.Second)}
+	for _, try := range r.progress.Tries {
+		failure.Tries = append(failure.Tries, ledger.Try{At: try.At, Stage: ledger.Stage(try.Stage), Cause: try.Cause})
+	}
+	return true, w.Ledger.GiveUp(ctx, failure)
+}
+
+const (
+	// keptTries is how many tries a job remembers.
+	keptTries = 40
+	// deathsMost is how often a worker may die with a job before the job is held
+	// to be the reason.
+	deathsMost = 3
+)
 
 // try goes the way of a document once.
 func (w *Worker) try(ctx context.Context, r *run) (err error) {
@@ -110,7 +153,7 @@ func (w *Worker) try(ctx context.Context, r *run) (err error) {
 		}
 	}
 
-	r.step(ledger.StageRender)
+	w.step(ctx, r, ledger.StageRender)
 	kind, ok := templates.Lookup(r.request.Kind)
 	if !ok {
 		return fmt.Errorf("%w: this version knows no such kind", errData)
@@ -152,12 +195,12 @@ func (w *Worker) produce(ctx context.Context, r *run, request *templates.Request
 	if err != nil {
 		return ledger.Document{}, err
 	}
-	r.step(ledger.StageSeal)
+	w.step(ctx, r, ledger.StageSeal)
 	sealed, err := w.Sealer.Seal(ctx, rendered.PDF)
 	if err != nil {
 		return ledger.Document{}, fmt.Errorf("sealing: %w", err)
 	}
-	r.step(ledger.StageStore)
+	w.step(ctx, r, ledger.StageStore)
 	certificate := sha256.Sum256(w.Sealer.Certificate().Raw)
 	return w.Ledger.Issue(ctx, r.request, sealed, ledger.Document{Level: string(w.Sealer.Level()), Pages: rendered.Pages,
 		Certificate: hex.EncodeToString(certificate[:])})
@@ -177,19 +220,24 @@ func (w *Worker) render(ctx context.Context, r *run, request *templates.Request)
 }
 
 // step notes where the job is, for who asks meanwhile.
-func (r *run) step(stage ledger.Stage) {
+func (w *Worker) step(ctx context.Context, r *run, stage ledger.Stage) {
 	r.stage = stage
 	r.progress.Step = string(stage)
-	r.note()
+	w.note(ctx, r)
 }
 
-// note is best effort: what it writes is for looking at.
-func (r *run) note() {
-	writer := r.task.ResultWriter()
-	if writer == nil {
-		return
+// note is best effort: without it a try is not remembered, and the job goes on.
+func (w *Worker) note(ctx context.Context, r *run) {
+	if err := w.Queue.Note(ctx, r.id, r.queue, r.progress); err != nil {
+		w.Log.Debug("progress was not noted", "id", r.id, "why", err)
 	}
-	if text, err := json.Marshal(r.progress); err == nil {
-		_, _ = writer.Write(text)
+}
+
+// end says that this worker lived through the job.
+func (w *Worker) end(ctx context.Context, r *run) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := w.Queue.End(ctx, r.id, r.queue); err != nil {
+		w.Log.Debug("the end of a run was not noted", "id", r.id, "why", err)
 	}
 }

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"segell/ledger"
 	"segell/queue"
+	"segell/storage"
 )
 
 // Reconciler enqueues again what the ledger says is unfinished and no live job
@@ -33,9 +35,10 @@ func NewReconciler(l *ledger.Ledger, q *queue.Queue, client redis.UniversalClien
 
 // Pass is what one walk over the ledger found.
 type Pass struct {
-	Unfinished int // requests neither issued nor given up
-	Enqueued   int // of them, those that had no live job and got one
-	Left       int // of them, those left for the next pass: the queue is full
+	Unfinished int  // requests neither issued nor given up
+	Enqueued   int  // of them, those that had no live job and got one
+	Troubled   int  // of them, those that could not be looked after, for a reason of their own
+	Full       bool // the pass ended early: Redis holds as much as it may
 }
 
 // A lease lives three beats of its holder, so that another process takes over
@@ -64,10 +67,10 @@ func (r *Reconciler) Run(ctx context.Context, every time.Duration) {
 			due = time.Time{} // whoever gets the lease begins with a pass
 		case err == nil && !time.Now().Before(due):
 			var pass Pass
-			if pass, err = r.Pass(ctx); err == nil {
+			if pass, err = r.held(ctx); err == nil {
 				due = time.Now().Add(every)
-				if pass.Enqueued > 0 || pass.Left > 0 {
-					r.log.Info("reconciled", "unfinished", pass.Unfinished, "enqueued", pass.Enqueued, "left", pass.Left)
+				if pass.Enqueued > 0 || pass.Troubled > 0 || pass.Full {
+					r.log.Info("reconciled", "unfinished", pass.Unfinished, "enqueued", pass.Enqueued, "troubled", pass.Troubled, "full", pass.Full)
 				}
 			}
 		}
@@ -90,41 +93,86 @@ func (r *Reconciler) Run(ctx context.Context, every time.Duration) {
 	}
 }
 
+// held makes a pass and keeps the lease meanwhile, however long it takes.
+func (r *Reconciler) held(ctx context.Context) (Pass, error) {
+	ended := make(chan struct{})
+	var renewing sync.WaitGroup
+	renewing.Go(func() {
+		for {
+			select {
+			case <-ended:
+				return
+			case <-time.After(leaseBeat):
+				if _, err := r.lease.Take(ctx, leaseLife); err != nil {
+					r.log.Debug("the lease was not renewed", "why", err)
+				}
+			}
+		}
+	})
+	defer renewing.Wait()
+	defer close(ended)
+	return r.Pass(ctx)
+}
+
+// troubleMost is how many requests in a row may be in trouble, each for a reason
+// of its own, before it is held to be the bucket's or Redis' trouble.
+const troubleMost = 50
+
 // Pass walks over everything unfinished once, oldest first. Its cost, where
 // nothing is wrong: the listing of requests/ and failures/ and at most two reads
-// of Redis per unfinished request.
+// of Redis per unfinished request. One request's trouble does not keep it from
+// the others; it ends with an error if Redis or the bucket is away.
 func (r *Reconciler) Pass(ctx context.Context) (Pass, error) {
 	var pass Pass
+	inARow := 0
 	for id, err := range r.ledger.Unfinished(ctx) {
 		if err != nil {
 			return pass, err
 		}
 		pass.Unfinished++
-		job, _, err := r.queue.Find(ctx, id)
-		if err != nil {
-			return pass, fmt.Errorf("looking for the job of %s: %w", id, err)
+		if !r.queue.HasRoom() {
+			pass.Full = true
+			return pass, nil
 		}
-		if job.Live() {
-			continue
-		}
-		name, err := r.ledger.QueueOf(ctx, id)
-		if errors.Is(err, ledger.ErrNotFound) {
-			continue // finished meanwhile
-		}
-		if err != nil {
-			return pass, err
-		}
-		if !slices.Contains(queue.Names, name) {
-			name = queue.Batch // written by another version: no person waits for it any more
-		}
-		switch err := r.queue.Enqueue(ctx, id, name, queue.Reconciler); {
+		enqueued, err := r.lookAfter(ctx, id)
+		switch {
+		case err == nil:
+			inARow = 0
+			if enqueued {
+				pass.Enqueued++
+			}
 		case errors.Is(err, queue.ErrFull):
-			pass.Left++
-		case err != nil:
-			return pass, fmt.Errorf("enqueuing %s: %w", id, err)
+			pass.Full = true
+			return pass, nil
+		case errors.Is(err, queue.ErrAway), errors.Is(err, storage.ErrUnavailable), ctx.Err() != nil, inARow >= troubleMost:
+			return pass, fmt.Errorf("looking after %s: %w", id, err)
 		default:
-			pass.Enqueued++
+			inARow++
+			pass.Troubled++
+			r.log.Error("a request could not be looked after", "id", id, "why", err)
 		}
 	}
 	return pass, nil
+}
+
+// lookAfter enqueues a request that has no live job.
+func (r *Reconciler) lookAfter(ctx context.Context, id string) (enqueued bool, err error) {
+	job, _, err := r.queue.Find(ctx, id)
+	if err != nil || job.Live() {
+		return false, err
+	}
+	name, err := r.ledger.QueueOf(ctx, id)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return false, nil // finished meanwhile
+	}
+	if err != nil {
+		return false, err
+	}
+	if !slices.Contains(queue.Names, name) {
+		name = queue.Batch // written by another version: no person waits for it any more
+	}
+	if err := r.queue.Enqueue(ctx, id, name, queue.Reconciler); err != nil {
+		return false, err
+	}
+	return true, nil
 }

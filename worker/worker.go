@@ -57,6 +57,7 @@ type Worker struct {
 	rendering  chan struct{} // as many at a time as there are cores: rendering is all CPU
 	reconciler *Reconciler
 	servers    []*asynq.Server
+	busy       sync.Map // id to queue, of the jobs that run
 }
 
 // New returns a Worker, or an error naming every field missing.
@@ -132,6 +133,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	closing.Wait()
 	others.Wait()
+	// What still runs was handed back: that this process ends is not its doing.
+	w.busy.Range(func(id, name any) bool {
+		w.end(ctx, &run{id: id.(string), queue: name.(string)})
+		return true
+	})
 	return nil
 }
 

@@ -12,22 +12,16 @@ import (
 // file finds the objects of a PDF through its cross-references; it never searches for them.
 type file struct {
 	b       []byte
-	where   map[ref]entry
+	where   map[ref]int // offsets
 	trailer dict
 	objects map[ref]any
 	loading map[ref]bool
-	streams map[ref]map[ref]any // objects of an object stream
-}
-
-type entry struct {
-	offset int
-	stream ref // the object stream it is in, or 0
 }
 
 const largest = 256 << 20 // bytes of a stream, unpacked
 
 func open(b []byte) (*file, error) {
-	f := &file{b: b, where: map[ref]entry{}, objects: map[ref]any{}, loading: map[ref]bool{}, streams: map[ref]map[ref]any{}}
+	f := &file{b: b, where: map[ref]int{}, objects: map[ref]any{}, loading: map[ref]bool{}}
 	tail := b[max(0, len(b)-64):]
 	at := bytes.LastIndex(tail, []byte("startxref"))
 	if at < 0 {
@@ -91,7 +85,7 @@ func (f *file) section(start int) (previous int, err error) {
 			}
 			r := ref(first + i)
 			if _, known := f.where[r]; !known && line[17] == 'n' {
-				f.where[r] = entry{offset: offset}
+				f.where[r] = offset
 			}
 		}
 	}
@@ -103,47 +97,13 @@ func (f *file) section(start int) (previous int, err error) {
 	if f.trailer == nil {
 		f.trailer = trailer
 	}
-	if at, ok := trailer["XRefStm"].(int); ok {
-		if err := f.hidden(at); err != nil {
-			return 0, err
-		}
+	if _, ok := trailer["XRefStm"]; ok {
+		return 0, l.fail("a cross-reference stream stands beside the table")
 	}
 	if p, ok := trailer["Prev"].(int); ok {
 		return p, nil
 	}
 	return -1, nil
-}
-
-// hidden reads a cross-reference stream with rows of 1, 4 and 2 bytes.
-func (f *file) hidden(at int) error {
-	_, v, err := f.indirect(at)
-	s, ok := v.(stream)
-	if err != nil || !ok {
-		return fmt.Errorf("byte %d: no cross-reference stream", at)
-	}
-	data, err := f.decode(s)
-	if err != nil {
-		return err
-	}
-	if w, ok := s.dict["W"].(array); !ok || len(w) != 3 || w[0] != 1 || w[1] != 4 || w[2] != 2 {
-		return errors.New("a cross-reference stream has rows of an unknown form")
-	}
-	index, _ := s.dict["Index"].(array)
-	for i := 0; i+1 < len(index); i += 2 {
-		first, _ := index[i].(int)
-		count, _ := index[i+1].(int)
-		for n := range count {
-			if len(data) < 7 {
-				return errors.New("a cross-reference stream is cut short")
-			}
-			r := ref(first + n)
-			if _, known := f.where[r]; !known && data[0] == 2 {
-				f.where[r] = entry{stream: ref(int(data[1])<<24 | int(data[2])<<16 | int(data[3])<<8 | int(data[4]))}
-			}
-			data = data[7:]
-		}
-	}
-	return nil
 }
 
 // indirect reads "12 0 obj … endobj".
@@ -206,7 +166,7 @@ func (f *file) get(v any) (any, error) {
 	if v, ok := f.objects[r]; ok {
 		return v, nil
 	}
-	e, ok := f.where[r]
+	offset, ok := f.where[r]
 	if !ok {
 		return nil, fmt.Errorf("object %d is referred to and not there", r)
 	}
@@ -216,61 +176,14 @@ func (f *file) get(v any) (any, error) {
 	f.loading[r] = true
 	defer delete(f.loading, r)
 	var err error
-	if e.stream != 0 {
-		if v, err = f.unpack(e.stream, r); err != nil {
-			return nil, err
-		}
-	} else {
-		var n ref
-		if n, v, err = f.indirect(e.offset); err != nil {
-			return nil, err
-		}
-		if n != r {
-			return nil, fmt.Errorf("object %d is where object %d should be", n, r)
-		}
+	var n ref
+	if n, v, err = f.indirect(offset); err != nil {
+		return nil, err
+	}
+	if n != r {
+		return nil, fmt.Errorf("object %d is where object %d should be", n, r)
 	}
 	f.objects[r] = v
-	return v, nil
-}
-
-// unpack reads an object stream.
-func (f *file) unpack(from, r ref) (any, error) {
-	all, ok := f.streams[from]
-	if !ok {
-		v, err := f.get(from)
-		if err != nil {
-			return nil, err
-		}
-		s, ok := v.(stream)
-		n, ok2 := s.dict["N"].(int)
-		first, ok3 := s.dict["First"].(int)
-		if !ok || !ok2 || !ok3 || s.dict["Type"] != name("ObjStm") {
-			return nil, fmt.Errorf("object %d is no object stream", from)
-		}
-		data, err := f.decode(s)
-		if err != nil {
-			return nil, err
-		}
-		all = map[ref]any{}
-		head := &lexer{b: data}
-		for range n {
-			number, err1 := head.object(0)
-			offset, err2 := head.object(0)
-			num, ok1 := number.(int)
-			off, ok2 := offset.(int)
-			if errors.Join(err1, err2) != nil || !ok1 || !ok2 || off < 0 || first+off > len(data) {
-				return nil, fmt.Errorf("object stream %d is broken", from)
-			}
-			if all[ref(num)], err = (&lexer{b: data, at: first + off}).value(0); err != nil {
-				return nil, err
-			}
-		}
-		f.streams[from] = all
-	}
-	v, ok := all[r]
-	if !ok {
-		return nil, fmt.Errorf("object %d is not in object stream %d", r, from)
-	}
 	return v, nil
 }
 

@@ -6,9 +6,6 @@ import (
 	"github.com/phpdave11/gofpdf/file"
 )
 
-// manyElements is how many a tree must have for object streams to pay.
-const manyElements = 200
-
 // Write puts the tree into the file and returns its StructTreeRoot. Pages are the page objects in order, annotations
 // the objects of what [Element.Annotate] registered, by index.
 func (t *Tree) Write(w *file.Writer, pages, annotations []file.Ref) file.Ref {
@@ -34,10 +31,6 @@ func (t *Tree) Write(w *file.Writer, pages, annotations []file.Ref) file.Ref {
 		}
 	}
 	number(t.root)
-	open, done := w.Open, w.Close
-	if t.count > manyElements {
-		open, done = w.OpenPacked, w.ClosePacked
-	}
 
 	w.Open(root)
 	w.Bytes = append(w.Bytes, "<</Type/StructTreeRoot/K "...)
@@ -51,9 +44,9 @@ func (t *Tree) Write(w *file.Writer, pages, annotations []file.Ref) file.Ref {
 
 	var write func(e *Element, parent file.Ref)
 	write = func(e *Element, parent file.Ref) {
-		open(file.Ref(e.number))
+		w.Open(file.Ref(e.number))
 		w.Bytes = e.append(w.Bytes, parent, pages, annotations)
-		done()
+		w.Close()
 		for i := range e.kids {
 			if c := e.kids[i].element; c != nil {
 				write(c, file.Ref(e.number))
@@ -61,15 +54,15 @@ func (t *Tree) Write(w *file.Writer, pages, annotations []file.Ref) file.Ref {
 		}
 	}
 	write(t.root, root)
-	t.writeParents(w, parents, arrays, open, done)
+	t.writeParents(w, parents, arrays)
 	return root
 }
 
 // writeParents writes the number tree that leads from content back to elements: an array for each page, an element
 // for each annotation.
-func (t *Tree) writeParents(w *file.Writer, ref file.Ref, arrays []file.Ref, open func(file.Ref), done func()) {
+func (t *Tree) writeParents(w *file.Writer, ref file.Ref, arrays []file.Ref) {
 	for i := range arrays {
-		open(arrays[i])
+		w.Open(arrays[i])
 		w.Bytes = append(w.Bytes, '[')
 		if i < len(t.pages) {
 			for n, e := range t.pages[i] {
@@ -80,7 +73,7 @@ func (t *Tree) writeParents(w *file.Writer, ref file.Ref, arrays []file.Ref, ope
 			}
 		}
 		w.Bytes = append(w.Bytes, ']')
-		done()
+		w.Close()
 	}
 	w.Open(ref)
 	w.Bytes = append(w.Bytes, "<</Nums["...)
