@@ -22,7 +22,7 @@ modules = $(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path './.cache
 # $(call in_each,COMMAND): runs it in every module and stops at the first that fails.
 in_each = @set -e; for module in $(modules); do echo "== $$module: $(1)"; (cd $$module && $(1)); done
 
-.PHONY: help sandbox build test test-long check bench tools packages
+.PHONY: help sandbox build test test-long conformance check bench tools packages
 
 help: ## list what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -42,10 +42,13 @@ test-long: tools check ## test three times over in random order, then fuzz each 
 	  for package in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -r -n1 dirname | sort -u); do \
 	    for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 	      echo "== $$module: fuzzing $$target in $$package"; \
-	      go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+	      go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x $$package; \
 	    done; \
 	  done; \
 	done
+
+conformance: tools ## every issued document before veraPDF, qpdf, pdfsig and two readers of text: a line per document and judge
+	go test -count 1 -timeout 20m -v ./conformance
 
 # Formats, vets and lints; a part of test.
 check: $(bin)/staticcheck
@@ -54,7 +57,7 @@ check: $(bin)/staticcheck
 	$(call in_each,$(bin)/staticcheck ./...)
 
 bench: ## all benchmarks (BENCH=PATTERN picks some)
-	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
+	$(call in_each,go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...)
 
 tools: packages $(bin)/versitygw $(bin)/staticcheck $(bin)/timestamp-server .cache/venv/installed ## what test needs: Debian packages, an S3 server, linter, TSA, pyHanko
 
@@ -77,7 +80,7 @@ $(bin)/timestamp-server: $(pin)
 	touch $@
 
 # Commands that the tests start, and the Debian packages that hold them.
-packaged := gcc:gcc redis-server:redis-server pdfsig:poppler-utils pdftotext:poppler-utils qpdf:qpdf \
+packaged := gcc:gcc javac:openjdk-17-jdk-headless mvn:maven redis-server:redis-server pdfsig:poppler-utils pdftotext:poppler-utils qpdf:qpdf \
             certutil:libnss3-tools zbarimg:zbar-tools openssl:openssl python3:python3
 
 packages:

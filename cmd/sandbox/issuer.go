@@ -23,6 +23,8 @@ type issuer struct {
 	api, token, dir string
 	out             io.Writer
 	client          http.Client
+	first           samples.Sample // the plainest of them, to try by hand
+	example         string         // where its sealed PDF lies
 }
 
 // order is one document to ask for.
@@ -30,6 +32,7 @@ type order struct {
 	file, kind string
 	body       []byte
 	id         string
+	before     bool // issued when it was asked for: an earlier run did it
 }
 
 // all asks for everything at once, waits until each is issued and puts the
@@ -43,6 +46,9 @@ func (i *issuer) all(ctx context.Context) error {
 	}
 	var orders []*order
 	for sample := range samples.Issued() {
+		if i.first.Body == nil && sample.Kind == "coverage_certificate" && sample.Name == samples.Standard {
+			i.first, i.example = sample, filepath.Join(i.dir, sample.FileName())
+		}
 		orders = append(orders, &order{file: sample.FileName(), kind: sample.Kind, body: sample.Body})
 	}
 	began := time.Now()
@@ -71,8 +77,51 @@ func (i *issuer) all(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(i.out, "%d documents issued and %d refused, as they must be, in %s.\n", len(orders), refused, time.Since(began).Round(10*time.Millisecond))
+	earlier := 0
+	for _, o := range orders {
+		if o.before {
+			earlier++
+		}
+	}
+	fmt.Fprintf(i.out, "\n%d documents issued", len(orders)-earlier)
+	if earlier > 0 {
+		fmt.Fprintf(i.out, ", %d had been before", earlier)
+	}
+	fmt.Fprintf(i.out, "; %d requests refused, as they must be. It took %s.\n", refused, time.Since(began).Round(10*time.Millisecond))
 	return nil
+}
+
+// welcome is what a newcomer needs to go on.
+type welcome struct{ kind, request, root, dir string }
+
+func (i *issuer) welcome(w welcome) {
+	fmt.Fprintf(i.out, `
+Segell is up.
+  API             %[1]s/v1/documents/%[2]s
+  its description %[1]s/openapi.json
+  API token       %[3]s
+  verification    %[1]s/v
+  root to trust   %[4]s
+  all is kept in  %[5]s
+
+Ask for a document yourself:
+
+  curl -s %[1]s/v1/documents/%[2]s \
+       -H 'Authorization: Bearer %[3]s' -H "Idempotency-Key: $(date +%%s)" \
+       -H 'Content-Type: application/json' --data @%[6]s
+
+The answer names its id; put it in the place of ID:
+
+  curl -s  %[1]s/v1/requests/ID -H 'Authorization: Bearer %[3]s'
+  curl -sL %[1]s/v1/requests/ID/content -H 'Authorization: Bearer %[3]s' -o document.pdf
+
+Judge one:
+
+  go run ./cmd/segell verify --seal-roots-file %[4]s %[7]s
+
+Ctrl-C stops it. Started again on the same folder it goes on where it was; with -v it tells what it does,
+-h lists the flags (make sandbox SANDBOX_FLAGS="-v").
+`, i.api, w.kind, i.token, w.root, w.dir, w.request, i.example)
 }
 
 type requestState struct {
@@ -130,12 +179,13 @@ func (i *issuer) submit(ctx context.Context, o *order) error {
 		return fmt.Errorf("it was not accepted (%d): %s", status, text)
 	}
 	var accepted struct {
-		ID string `json:"id"`
+		ID    string `json:"id"`
+		State string `json:"state"`
 	}
 	if err := json.Unmarshal(text, &accepted); err != nil {
 		return fmt.Errorf("the answer cannot be read: %w", err)
 	}
-	o.id = accepted.ID
+	o.id, o.before = accepted.ID, accepted.State == "issued"
 	return nil
 }
 

@@ -29,7 +29,14 @@ import (
 	"segell/storage"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	stdout := os.Stdout
+	// The embedded S3 server has lines of its own to print, of no use here.
+	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
+		os.Stdout = null
+	}
+	os.Exit(run(os.Args[1:], stdout, os.Stderr))
+}
 
 func run(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
@@ -38,21 +45,39 @@ func run(args []string, stdout, stderr io.Writer) int {
 	dir := flags.String("dir", "sandbox-data", "`folder` that keeps everything; remove it to start anew")
 	listen := flags.String("listen", "127.0.0.1:8642", "loopback `address` of the API and the verification pages; port 0 takes a free one")
 	verbose := flags.Bool("v", false, "log what Segell does")
+	flags.Usage = func() {
+		fmt.Fprint(stderr, "Segell whole on one machine: issues the sample documents, then serves until Ctrl-C.\n\n")
+		flags.PrintDefaults()
+	}
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
 		}
 		return 2
 	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(stderr, "sandbox: %q is no flag; -h lists them\n", flags.Arg(0))
+		return 2
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
 	level := slog.LevelWarn
 	if *verbose {
 		level = slog.LevelInfo
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	err := sandbox(ctx, options{dir: *dir, listen: *listen, once: *once, out: stdout, log: log})
-	if err != nil && !errors.Is(err, errDone) {
+	switch {
+	case errors.Is(err, errDone):
+		return 0
+	case ctx.Err() != nil:
+		fmt.Fprintln(stdout, "Stopped. Nothing is lost: start it again on the same folder and it goes on.")
+		if *once {
+			return 1 // the samples were not all issued
+		}
+		return 0
+	case err != nil:
 		fmt.Fprintln(stderr, "sandbox:", err)
 		return 1
 	}
@@ -87,7 +112,10 @@ func sandbox(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	authority, err := pki.New(filepath.Join(dir, "pki"), pki.Options{})
+	authority, err := pki.New(filepath.Join(dir, "pki"), pki.Options{NoOCSP: true})
+	if errors.Is(err, pki.ErrPortTaken) {
+		return fmt.Errorf("another sandbox runs on %s: stop it, or choose another folder with -dir (if none does, a stranger has its port: %w)", dir, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -102,6 +130,7 @@ func sandbox(ctx context.Context, o options) error {
 	}
 	defer stopRedis()
 
+	fmt.Fprint(o.out, "Segell's sandbox: everything runs on this machine, and every page says PROVA.\n\n")
 	group, ctx := errgroup.WithContext(ctx)
 	bucket, err := startS3(ctx, group, dir, k)
 	if err != nil {
@@ -137,18 +166,17 @@ func sandbox(ctx context.Context, o options) error {
 		if o.once {
 			return errDone
 		}
-		fmt.Fprintf(o.out, "\nSegell is up until you press Ctrl-C.\n"+
-			"  API             %s/v1/documents/coverage_certificate\n"+
-			"  token           %s\n"+
-			"  verification    %s/v\n"+
-			"  trust root      %s\n"+
-			"  kept in         %s\n", publicURL, k.token, publicURL, authority.RootPEM(), dir)
+		try := filepath.Join(dir, "request.json")
+		if err := os.WriteFile(try, issuer.first.Body, 0o644); err != nil {
+			return err
+		}
+		issuer.welcome(welcome{kind: issuer.first.Kind, request: try, root: authority.RootPEM(), dir: dir})
 		return nil
 	})
 	return group.Wait()
 }
 
-// newSealer seals with the throw-away PKI, time-stamped by its own authority.
+// newSealer seals with the throw-away PKI at B-LTA, by its own time-stamping authority and OCSP responders.
 func newSealer(a *pki.Authority) (*signing.Sealer, error) {
 	const password = "sandbox" // the file never leaves memory
 	p12, err := a.Seal().PKCS12(password)
@@ -159,6 +187,6 @@ func newSealer(a *pki.Authority) (*signing.Sealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return signing.NewSealer(signing.Config{Key: key, Roots: a.Roots(), Level: signing.BT,
-		TSAs: []signing.TSA{{URL: a.TSAURL(), Roots: a.Roots()}}, Now: time.Now})
+	return signing.NewSealer(signing.Config{Key: key, Roots: a.Roots(), Level: signing.BLTA, Now: time.Now,
+		TSAs: []signing.TSA{{URL: a.TSAURL(), Roots: a.Roots()}}, Revocation: signing.Revocation{Hosts: []string{a.Host()}}})
 }

@@ -8,6 +8,7 @@ import (
 
 	"segell/cmd/internal/press"
 	"segell/queue"
+	"segell/signing"
 	"segell/storage"
 )
 
@@ -23,6 +24,27 @@ func (s *Settings) redis(f *faults, parts *press.Parts) {
 		return
 	}
 	parts.Redis = client
+}
+
+// bucketFault names the setting that is most likely wrong where the bucket
+// cannot be used.
+func (s *Settings) bucketFault(err error) string {
+	switch {
+	case noSuchBucket(err):
+		return fmt.Sprintf("SEGELL_S3_BUCKET: there is no bucket %q at %s that these keys can see: make it first", s.S3Bucket, withoutPasswords(s.S3Endpoint))
+	case errors.Is(err, storage.ErrDenied):
+		return fmt.Sprintf("SEGELL_S3_ACCESS_KEY, SEGELL_S3_SECRET_KEY: %s refuses them for the bucket %q (%v)", withoutPasswords(s.S3Endpoint), s.S3Bucket, err)
+	case errors.Is(err, storage.ErrUnfit):
+		return fmt.Sprintf("SEGELL_S3_BUCKET: the bucket %q cannot be the ledger: %v", s.S3Bucket, err)
+	}
+	return fmt.Sprintf("SEGELL_S3_ENDPOINT: %s does not serve the bucket %q (%v)", withoutPasswords(s.S3Endpoint), s.S3Bucket, err)
+}
+
+// noSuchBucket tells a store that answers, without the bucket, from one that is
+// away.
+func noSuchBucket(err error) bool {
+	var failure *storage.Failure
+	return errors.As(err, &failure) && failure.Code == "NoSuchBucket"
 }
 
 // checkCmd proves everything that a running Segell depends on.
@@ -42,21 +64,23 @@ func (checkCmd) Run(s *Settings, out *output) error {
 	add := func(what, result, format string, args ...any) {
 		results = append(results, checked{what, result, fmt.Sprintf(format, args...)})
 	}
-	var f faults
+	f := s.faults(groupsOf["check"]...)
 	var parts press.Parts
-	bucket := s.bucket(&f)
-	s.keys(&f)
-	s.publicURL(&f)
-	s.logo(&f)
-	s.tokens(&f)
-	s.concurrency(&f)
-	s.tls(&f)
-	sealer := s.sealer(&f)
-	s.redis(&f, &parts)
-	for _, line := range f.lines {
-		add("configuration", "failed", "%s", line)
+	s.logLevel(f)
+	s.listeners(f, true)
+	bucket := s.bucket(f)
+	s.keys(f)
+	s.publicURL(f)
+	s.logo(f)
+	s.tokens(f)
+	s.concurrency(f)
+	s.tls(f)
+	sealer := s.sealer(f)
+	s.redis(f, &parts)
+	for _, fault := range f.all {
+		add("configuration", "failed", "%s %s", fault.Variable, fault.Detail)
 	}
-	if len(f.lines) == 0 {
+	if len(f.all) == 0 {
 		add("configuration", "ok", "every setting can be used")
 	}
 
@@ -64,7 +88,7 @@ func (checkCmd) Run(s *Settings, out *output) error {
 		server, err := queue.Check(ctx, parts.Redis)
 		switch {
 		case err != nil:
-			add("redis", "failed", "%v", err)
+			add("redis", "failed", "SEGELL_REDIS_URL: %v", err)
 		case !server.AOF:
 			add("redis", "warning", "version %s, %s; it keeps nothing on disk (set appendonly yes): after a restart the reconciler enqueues everything again", server.Version, server.Policy)
 		default:
@@ -84,8 +108,8 @@ func (checkCmd) Run(s *Settings, out *output) error {
 				add("bucket: "+c.Name, "failed", "%s", c.Detail)
 			}
 		}
-		if err != nil && len(proof.Properties) == 0 {
-			add("bucket", "failed", "%v", err)
+		if err != nil && proof.OK() || err != nil && len(proof.Properties) == 0 {
+			add("bucket", "failed", "%s", s.bucketFault(err)) // it could not be tried to the end
 		}
 	}
 	if sealer != nil {
@@ -96,17 +120,14 @@ func (checkCmd) Run(s *Settings, out *output) error {
 			result = "warning"
 		}
 		add("seal certificate", result, "%s; %d days left", certificate.Subject.CommonName, days)
-		if _, err := sealer.Seal(ctx, probePDF); err != nil {
-			add("seal", "failed", "%v", err)
-		} else {
-			add("seal", "ok", "a document was sealed at level %s and passed inspection", sealer.Level())
-		}
+		s.checkSeal(ctx, add)
 	}
 
-	failed := false
-	rows := [][]string{}
+	rows, wrong := [][]string{}, 0
 	for _, r := range results {
-		failed = failed || r.Result == "failed"
+		if r.Result == "failed" {
+			wrong++
+		}
 		rows = append(rows, []string{r.Result, r.What, r.Detail})
 	}
 	var err error
@@ -114,11 +135,47 @@ func (checkCmd) Run(s *Settings, out *output) error {
 		err = out.encode(results)
 	} else {
 		err = out.table(nil, rows)
+		verdict := "Segell can run."
+		if wrong == 1 {
+			verdict = "Segell cannot run: one check failed."
+		} else if wrong > 1 {
+			verdict = fmt.Sprintf("Segell cannot run: %d checks failed.", wrong)
+		}
+		fmt.Fprintln(out.w, "\n"+verdict)
 	}
-	if err == nil && failed {
-		err = exitCode(1)
+	if err == nil && wrong > 0 {
+		err = failed
 	}
 	return err
+}
+
+// checkSeal seals with each time-stamping authority alone: the first that
+// answers would hide that the others do not.
+func (s *Settings) checkSeal(ctx context.Context, add func(what, result, format string, args ...any)) {
+	alone := []Settings{*s}
+	if signing.Level(s.SealLevel) != signing.BB {
+		alone = alone[:0]
+		for _, address := range s.tsaURLs() {
+			one := *s
+			one.TSAURLs = address
+			alone = append(alone, one)
+		}
+	}
+	for _, settings := range alone {
+		sealer := settings.sealer(&faults{})
+		what := "seal"
+		if len(alone) > 1 {
+			what += ", " + settings.TSAURLs
+		}
+		switch _, err := sealer.Seal(ctx, probePDF); {
+		case errors.Is(err, signing.ErrTSAUnavailable):
+			add(what, "failed", "SEGELL_TSA_URLS: %v", err)
+		case err != nil:
+			add(what, "failed", "%v", err)
+		default:
+			add(what, "ok", "a document was sealed at level %s and passed inspection", sealer.Level())
+		}
+	}
 }
 
 // probePDF is sealed by check and thrown away: one empty page.

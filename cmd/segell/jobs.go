@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"segell/cmd/internal/press"
 	"segell/ledger"
 	"segell/queue"
+	"segell/storage"
 )
 
 // jobsCmd is for staff: it speaks Catalan unless SEGELL_LANGUAGE says English.
@@ -35,30 +35,78 @@ type jobsRetryCmd struct {
 	All      bool     `help:"Every failed request."`
 }
 
-// words of the tables, by language.
+// jobsWords are the words of the tables, by language.
 var jobsWords = map[string]map[string]string{
 	"ca": {"id": "SOL·LICITUD", "number": "DOCUMENT", "kind": "TIPUS", "failed": "ATURADA EL", "what": "QUÈ HA PASSAT", "do": "QUÈ CAL FER", "none": "Tot bé: no hi ha cap sol·licitud aturada.",
-		"count": "%d sol·licituds aturades.", "one": "Una sol·licitud aturada.", "causes": "Per causa:", "state": "ESTAT", "accepted": "ACCEPTADA EL", "issued": "EMÈS", "stage": "PAS", "cause": "CAUSA", "detail": "DETALL TÈCNIC", "tries": "INTENTS",
-		"next": "PROPER INTENT", "retried": "%d sol·licituds tornades a provar.", "retried1": "Una sol·licitud tornada a provar.", "job": "EN CUA", "level": "SEGELL", "pages": "PÀGINES"},
+		"count": "%d sol·licituds aturades.", "one": "Una sol·licitud aturada.", "causes": "Per causa:", "state": "ESTAT", "accepted": "ACCEPTADA EL", "stage": "PAS", "cause": "CAUSA", "detail": "DETALL TÈCNIC", "tries": "INTENTS",
+		"next": "PROPER INTENT", "retried": "%d sol·licituds tornades a provar.", "retried1": "Una sol·licitud tornada a provar.", "retried0": "No s'ha tornat a provar cap sol·licitud.", "job": "EN CUA", "level": "SEGELL", "pages": "PÀGINES",
+		"not failed": "no és cap de les aturades", "unknown": "no hi ha cap sol·licitud %s", "unknown hint": "`segell jobs list` mostra les que s'han aturat", "no id": "%q no és l'identificador d'una sol·licitud, com ara 0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e",
+		"which": "digueu quines: identificadors de sol·licituds, o --cause CAUSA, o --all", "no cause": "cap sol·licitud s'ha aturat per %q",
+		"state accepted": "acceptada", "state failed": "aturada", "state issued": "emesa", "state withdrawn": "retirada", "state replaced": "substituïda", "state cancelled": "anul·lada", "state erased": "esborrada",
+		"stage read": "llegir", "stage render": "compondre", "stage seal": "segellar", "stage store": "desar",
+		"job pending": "espera torn", "job active": "en curs", "job delayed": "espera el proper intent", "job dead": "abandonada (es reprendrà sola)", "no job": "encara no (s'hi posarà sola)", "queue away": "la cua no respon"},
 	"en": {"id": "REQUEST", "number": "DOCUMENT", "kind": "KIND", "failed": "FAILED AT", "what": "WHAT HAPPENED", "do": "WHAT TO DO", "none": "All is well: no request has failed.",
-		"count": "%d requests have failed.", "one": "One request has failed.", "causes": "By cause:", "state": "STATE", "accepted": "ACCEPTED AT", "issued": "ISSUED", "stage": "STEP", "cause": "CAUSE", "detail": "TECHNICAL DETAIL", "tries": "TRIES",
-		"next": "NEXT TRY", "retried": "%d requests are tried again.", "retried1": "One request is tried again.", "job": "IN THE QUEUE", "level": "SEAL", "pages": "PAGES"},
+		"count": "%d requests have failed.", "one": "One request has failed.", "causes": "By cause:", "state": "STATE", "accepted": "ACCEPTED AT", "stage": "STEP", "cause": "CAUSE", "detail": "TECHNICAL DETAIL", "tries": "TRIES",
+		"next": "NEXT TRY", "retried": "%d requests are tried again.", "retried1": "One request is tried again.", "retried0": "No request was tried again.", "job": "IN THE QUEUE", "level": "SEAL", "pages": "PAGES",
+		"not failed": "is not one of the failed", "unknown": "there is no request %s", "unknown hint": "`segell jobs list` shows those that failed", "no id": "%q is not the id of a request, such as 0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e",
+		"which": "say which: ids of requests, or --cause CAUSE, or --all", "no cause": "no request failed for %q",
+		"state accepted": "accepted", "state failed": "failed", "state issued": "issued", "state withdrawn": "withdrawn", "state replaced": "replaced", "state cancelled": "cancelled", "state erased": "erased",
+		"stage read": "read", "stage render": "render", "stage seal": "seal", "stage store": "store",
+		"job pending": "waits its turn", "job active": "under way", "job delayed": "waits for its next try", "job dead": "given up by the queue (taken up again by itself)", "no job": "not yet (it gets there by itself)", "queue away": "the queue does not answer"},
 }
 
-// open gives staff commands the ledger and the queue.
-func (s *Settings) open(log *slog.Logger) (p *press.Press, language string, done func(), err error) {
-	var f faults
+// staff is what the commands of staff speak with.
+type staff struct {
+	*press.Press
+	log      *slog.Logger
+	language string
+	words    map[string]string
+	zone     *time.Location
+}
+
+func (p *staff) errorf(hint string, code exitCode, word string, args ...any) error {
+	return errorWithHint{fmt.Errorf(p.words[word], args...), p.words[hint], code}
+}
+
+func (p *staff) minute(t time.Time) string { return t.In(p.zone).Format("02/01/2006 15:04") }
+func (p *staff) second(t time.Time) string { return t.In(p.zone).Format("02/01/2006 15:04:05") }
+
+// checkIDs refuses what is no id of a request.
+func (p *staff) checkIDs(ids ...string) error {
+	for _, id := range ids {
+		if ledger.CheckID(id) != nil {
+			return p.errorf("unknown hint", askedWrong, "no id", id)
+		}
+	}
+	return nil
+}
+
+// open gives the commands of staff the ledger and the queue.
+func (s *Settings) open(log *slog.Logger) (p *staff, done func(), err error) {
+	f := s.faults(groupsOf["jobs"]...)
 	parts := press.Parts{Log: log, Now: time.Now}
-	bucket := s.bucket(&f)
-	parts.Keyset, parts.HMACKey = s.keys(&f)
-	s.redis(&f, &parts)
-	language = s.language(&f)
+	bucket := s.bucket(f)
+	parts.Keyset, parts.HMACKey = s.keys(f)
+	s.redis(f, &parts)
+	language := s.language(f)
 	if err := f.err(); err != nil {
-		return nil, "", nil, err
+		return nil, nil, err
 	}
 	parts.Bucket = bucket
-	p, err = press.New(parts)
-	return p, language, func() { parts.Redis.Close() }, err
+	zone, err := time.LoadLocation("Europe/Andorra") // linked in by the ledger
+	if err != nil {
+		return nil, nil, err
+	}
+	opened, err := press.New(parts)
+	return &staff{opened, log, language, jobsWords[language], zone}, func() { parts.Redis.Close() }, err
+}
+
+// away words an error of the bucket as the setting that is most likely wrong.
+func (s *Settings) away(err error) error {
+	if errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrDenied) {
+		return errorWithHint{errors.New(s.bucketFault(err)), "`segell check` tells all that is wrong", failed}
+	}
+	return err
 }
 
 // failureView is a failure as programs read it.
@@ -74,7 +122,7 @@ func viewOf(f ledger.Failure, language string) failureView {
 }
 
 func (c jobsListCmd) Run(s *Settings, out *output, log *slog.Logger) error {
-	p, language, done, err := s.open(log)
+	p, done, err := s.open(log)
 	if err != nil {
 		return err
 	}
@@ -83,16 +131,16 @@ func (c jobsListCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 	views := []failureView{}
 	for failure, err := range p.Ledger.Failures(ctx) {
 		if err != nil {
-			return err
+			return s.away(err)
 		}
 		if (c.Cause == "" || c.Cause == failure.Cause) && (c.Kind == "" || c.Kind == failure.Kind) {
-			views = append(views, viewOf(failure, language))
+			views = append(views, viewOf(failure, p.language))
 		}
 	}
 	if out.json {
 		return out.encode(views)
 	}
-	words := jobsWords[language]
+	words := p.words
 	if len(views) == 0 {
 		fmt.Fprintln(out.w, words["none"])
 		return nil
@@ -104,7 +152,7 @@ func (c jobsListCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 		if causes[v.Cause]++; causes[v.Cause] == 1 {
 			order = append(order, v.Cause)
 		}
-		rows = append(rows, []string{v.ID, v.Number, v.FailedAt.Local().Format("02/01/2006 15:04"), v.What})
+		rows = append(rows, []string{v.ID, v.Number, p.minute(v.FailedAt), v.What})
 	}
 	if err := out.table([]string{words["id"], words["number"], words["failed"], words["what"]}, rows); err != nil {
 		return err
@@ -115,41 +163,51 @@ func (c jobsListCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 		fmt.Fprintf(out.w, "\n"+words["count"]+" %s\n", len(views), words["causes"])
 	}
 	for _, id := range order {
-		wording := ledger.CauseOf(id).Wording(language)
+		wording := ledger.CauseOf(id).Wording(p.language)
 		fmt.Fprintf(out.w, "  %s (%d)  %s\n     → %s\n", id, causes[id], wording.What, wording.Do)
 	}
 	return nil
 }
 
 func (c jobsShowCmd) Run(s *Settings, out *output, log *slog.Logger) error {
-	p, language, done, err := s.open(log)
+	p, done, err := s.open(log)
 	if err != nil {
 		return err
 	}
 	defer done()
 	ctx := background()
-	if err := ledger.CheckID(c.Request); err != nil {
+	if err := p.checkIDs(c.Request); err != nil {
 		return err
 	}
 	standing, err := p.Ledger.Look(ctx, c.Request)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return errorWithHint{fmt.Errorf("there is no request %s", c.Request), "`segell jobs list` lists those that failed"}
+		return p.errorf("unknown hint", failed, "unknown", c.Request)
 	}
 	if err != nil {
-		return err
+		return s.away(err)
 	}
 	var job queue.Job
+	queued := ""
 	if standing.State == ledger.StateAccepted {
 		asked, cancel := context.WithTimeout(ctx, 3*time.Second)
 		defer cancel()
-		if job, err = p.Queue.Job(asked, standing.ID, standing.Queue); err != nil {
+		switch job, err = p.Queue.Job(asked, standing.ID, standing.Queue); {
+		case err != nil:
+			queued = p.words["queue away"]
 			log.Warn("the queue does not answer", "why", err)
+		case job.State == queue.NoJob:
+			queued = p.words["no job"]
+		default:
+			queued = p.words["job "+string(job.State)]
+			if job.Step != "" {
+				queued += ": " + p.words["stage "+job.Step]
+			}
 		}
 	}
 	if out.json {
 		answer := map[string]any{"id": standing.ID, "kind": standing.Kind, "number": standing.Number, "state": standing.State, "accepted_at": standing.IssuedAt}
 		if standing.Failure != nil {
-			answer["failure"] = viewOf(*standing.Failure, language)
+			answer["failure"] = viewOf(*standing.Failure, p.language)
 		}
 		if standing.Record != nil {
 			answer["record"] = standing.Record
@@ -159,24 +217,29 @@ func (c jobsShowCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 		}
 		return out.encode(answer)
 	}
-	words := jobsWords[language]
+	words := p.words
 	rows := [][]string{{words["id"], standing.ID}, {words["number"], standing.Number}, {words["kind"], standing.Kind},
-		{words["state"], string(standing.State)}, {words["accepted"], standing.IssuedAt.Local().Format("02/01/2006 15:04:05")}}
+		{words["state"], words["state "+string(standing.State)]}, {words["accepted"], p.second(standing.IssuedAt)}}
+	tried := func(i int, at time.Time, stage, cause string) {
+		rows = append(rows, []string{heading(words["tries"], i), p.second(at) + "  " + words["stage "+stage] + "  " + cause})
+	}
+	if queued != "" {
+		rows = append(rows, []string{words["job"], queued})
+	}
 	if job.State != queue.NoJob {
-		rows = append(rows, []string{words["job"], strings.TrimSpace(string(job.State) + " " + job.Step)})
 		if !job.NextAt.IsZero() {
-			rows = append(rows, []string{words["next"], job.NextAt.Local().Format("02/01/2006 15:04:05")})
+			rows = append(rows, []string{words["next"], p.second(job.NextAt)})
 		}
 		for i, try := range job.Tries {
-			rows = append(rows, []string{heading(words["tries"], i), try.At.Local().Format("02/01/2006 15:04:05") + "  " + try.Stage + "  " + try.Cause})
+			tried(i, try.At, try.Stage, try.Cause)
 		}
 	}
 	if f := standing.Failure; f != nil {
-		view := viewOf(*f, language)
-		rows = append(rows, []string{words["failed"], f.FailedAt.Local().Format("02/01/2006 15:04:05")}, []string{words["what"], view.What},
-			[]string{words["do"], view.Do}, []string{words["cause"], f.Cause}, []string{words["stage"], string(f.Stage)}, []string{words["detail"], f.Detail})
+		view := viewOf(*f, p.language)
+		rows = append(rows, []string{words["failed"], p.second(f.FailedAt)}, []string{words["what"], view.What},
+			[]string{words["do"], view.Do}, []string{words["cause"], f.Cause}, []string{words["stage"], words["stage "+string(f.Stage)]}, []string{words["detail"], f.Detail})
 		for i, try := range f.Tries {
-			rows = append(rows, []string{heading(words["tries"], i), try.At.Local().Format("02/01/2006 15:04:05") + "  " + string(try.Stage) + "  " + try.Cause})
+			tried(i, try.At, string(try.Stage), try.Cause)
 		}
 	}
 	if r := standing.Record; r != nil {
@@ -193,6 +256,11 @@ func heading(word string, i int) string {
 }
 
 func (c jobsRetryCmd) Run(s *Settings, out *output, log *slog.Logger) error {
+	p, done, err := s.open(log)
+	if err != nil {
+		return err
+	}
+	defer done()
 	chosen := 0
 	for _, given := range []bool{len(c.Requests) > 0, c.Cause != "", c.All} {
 		if given {
@@ -200,28 +268,24 @@ func (c jobsRetryCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 		}
 	}
 	if chosen != 1 {
-		return errorWithHint{errors.New("say which: ids of requests, or --cause CAUSE, or --all"), "`segell jobs list` lists them"}
+		return p.errorf("unknown hint", askedWrong, "which")
 	}
-	p, language, done, err := s.open(log)
-	if err != nil {
-		return err
-	}
-	defer done()
 	ctx := background()
 	ids := c.Requests
-	for _, id := range ids {
-		if err := ledger.CheckID(id); err != nil {
-			return fmt.Errorf("%s: %w", id, err)
-		}
+	if err := p.checkIDs(ids...); err != nil {
+		return err
 	}
 	if len(ids) == 0 {
 		for failure, err := range p.Ledger.Failures(ctx) {
 			if err != nil {
-				return err
+				return s.away(err)
 			}
 			if c.All || failure.Cause == c.Cause {
 				ids = append(ids, failure.ID)
 			}
+		}
+		if len(ids) == 0 && !c.All {
+			return p.errorf("unknown hint", failed, "no cause", c.Cause)
 		}
 	}
 	type result struct {
@@ -229,19 +293,20 @@ func (c jobsRetryCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 		Error string `json:"error,omitempty"`
 	}
 	results := []result{}
-	retried, failed := 0, 0
+	retried := 0
 	for _, id := range ids {
-		err := p.Retry(ctx, id)
-		switch {
+		switch err = p.Retry(ctx, id); {
 		case errors.Is(err, ledger.ErrNotFound):
-			results = append(results, result{id, "it is not among the failed ones"})
-			failed++
+			results = append(results, result{id, p.words["not failed"]})
+			continue
 		case err != nil:
-			return fmt.Errorf("%s: %w", id, err)
+			results = append(results, result{id, s.away(err).Error()})
 		default:
 			results = append(results, result{id, ""})
 			retried++
+			continue
 		}
+		break // what was retried until here is still told
 	}
 	if out.json {
 		if err := out.encode(results); err != nil {
@@ -253,14 +318,17 @@ func (c jobsRetryCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 				fmt.Fprintf(out.w, "%s: %s\n", r.ID, r.Error)
 			}
 		}
-		if words := jobsWords[language]; retried == 1 {
-			fmt.Fprintln(out.w, words["retried1"])
-		} else {
-			fmt.Fprintf(out.w, words["retried"]+"\n", retried)
+		switch retried {
+		case 0:
+			fmt.Fprintln(out.w, p.words["retried0"])
+		case 1:
+			fmt.Fprintln(out.w, p.words["retried1"])
+		default:
+			fmt.Fprintf(out.w, p.words["retried"]+"\n", retried)
 		}
 	}
-	if failed > 0 {
-		return exitCode(1)
+	if retried < len(ids) {
+		return failed
 	}
 	return nil
 }

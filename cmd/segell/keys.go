@@ -21,6 +21,10 @@ type keysNewCmd struct {
 }
 
 func (c keysNewCmd) Run(out *output) error {
+	dir, err := filepath.Abs(c.Dir)
+	if err != nil {
+		return err
+	}
 	keyset, err := ledger.NewKeyset()
 	if err != nil {
 		return err
@@ -29,28 +33,46 @@ func (c keysNewCmd) Run(out *output) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+	files := []struct {
+		path, variable string
+		text           []byte
+	}{{filepath.Join(dir, "keyset.json"), "SEGELL_LEDGER_KEYSET_FILE", keyset},
+		{filepath.Join(dir, "hmac-key"), "SEGELL_LEDGER_HMAC_KEY_FILE", []byte(hmacKey + "\n")}}
+	// Both or none: one new key beside an old one would be of no use.
+	for _, file := range files {
+		if _, err := os.Lstat(file.path); !errors.Is(err, fs.ErrNotExist) {
+			return thereAlready(file.path)
+		}
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	for _, file := range []struct {
-		name, variable string
-		text           []byte
-	}{{"keyset.json", "SEGELL_LEDGER_KEYSET_FILE", keyset}, {"hmac-key", "SEGELL_LEDGER_HMAC_KEY_FILE", []byte(hmacKey + "\n")}} {
-		path := filepath.Join(c.Dir, file.name)
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	made := map[string]string{}
+	for _, file := range files {
+		f, err := os.OpenFile(file.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		if errors.Is(err, fs.ErrExist) {
-			return errorWithHint{fmt.Errorf("%s is there already", path), "who loses a ledger key loses every open request: it is never overwritten; choose another folder"}
+			return thereAlready(file.path)
 		}
 		if err != nil {
 			return err
 		}
 		_, err = f.Write(file.text)
-		if err := errors.Join(err, f.Close()); err != nil {
+		if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 			return err
 		}
-		fmt.Fprintf(out.w, "%s=%s\n", file.variable, path)
+		made[file.variable] = file.path
+	}
+	if out.json {
+		return out.encode(made)
+	}
+	for _, file := range files {
+		fmt.Fprintf(out.w, "%s=%s\n", file.variable, file.path)
 	}
 	return nil
+}
+
+func thereAlready(path string) error {
+	return errorWithHint{fmt.Errorf("%s is there already", path), "who loses a ledger key loses every open request: it is never overwritten; choose another folder", failed}
 }
 
 type tokenCmd struct {
@@ -64,11 +86,11 @@ type tokenNewCmd struct {
 func (c tokenNewCmd) Run(out *output) error {
 	token, line, err := intake.NewToken(c.Client)
 	if err != nil {
-		return err
+		return errorWithHint{err, "such as `segell token new portal`", askedWrong}
 	}
 	if out.json {
 		return out.encode(map[string]string{"token": token, "line": line})
 	}
-	_, err = fmt.Fprintf(out.w, "token, for the client alone:     %s\nline, for SEGELL_API_TOKENS_FILE: %s\n", token, line)
+	_, err = fmt.Fprintf(out.w, "token, for the client alone:      %s\nline, for SEGELL_API_TOKENS_FILE:  %s\n", token, line)
 	return err
 }

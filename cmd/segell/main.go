@@ -12,7 +12,9 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"text/tabwriter"
 
@@ -24,20 +26,19 @@ var version = ""
 
 type cli struct {
 	Settings
-	JSON     bool   `name:"json" help:"Answer in JSON."`
-	LogLevel string `name:"log-level" env:"SEGELL_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"What is logged: debug, info, warn, error."`
+	JSON bool `name:"json" help:"Answer in JSON."`
 
 	Intake  intakeCmd  `cmd:"" help:"Serve the API and the verification pages."`
 	Worker  workerCmd  `cmd:"" help:"Make documents."`
 	Serve   serveCmd   `cmd:"" help:"Both in one process."`
 	Check   checkCmd   `cmd:"" help:"Prove that Redis, the bucket, the seal and the time-stamping authorities deserve trust."`
 	Render  renderCmd  `cmd:"" help:"Preview a document, watermarked and without a seal."`
-	Verify  verifyCmd  `cmd:"" help:"Inspect a sealed PDF."`
+	Verify  verifyCmd  `cmd:"" help:"Inspect a sealed PDF: exit code 0 if it is valid, 1 if not."`
 	Jobs    jobsCmd    `cmd:"" help:"For staff: see what failed, why, and try it again."`
-	Config  configCmd  `cmd:"" help:"Print the configuration in force, secrets hidden."`
+	Config  configCmd  `cmd:"" help:"Print the configuration in force, secrets hidden; its --help tells every setting."`
 	Keys    keysCmd    `cmd:"" help:"Make the ledger's keys."`
 	Token   tokenCmd   `cmd:"" help:"Make an API token."`
-	Health  healthCmd  `cmd:"" help:"Ask a running Segell whether it is ready (exit code 0 or 1)."`
+	Health  healthCmd  `cmd:"" help:"Ask a running Segell whether it is ready: exit code 0 or 1."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
@@ -48,36 +49,126 @@ type exitCode int
 
 func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-// run is main with its edges given, and returns the exit code: 0 done, 1 failed,
-// 2 asked wrongly.
+// The exit codes, besides 0.
+const (
+	failed      exitCode = 1
+	askedWrong  exitCode = 2 // arguments or configuration: trying again changes nothing
+	hintOfUsage          = "`segell --help` lists the commands, `segell COMMAND --help` what one takes"
+)
+
+// run is main with its edges given, and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	var c cli
 	parser, err := kong.New(&c, kong.Name("segell"), kong.Description("The press of a social security fund's official documents."),
-		kong.Resolvers(kong.ResolverFunc(fileResolver)), kong.Writers(stdout, stderr), kong.UsageOnError(),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}))
+		kong.Resolvers(kong.ResolverFunc(c.readFile)), kong.Writers(stdout, stderr), kong.Help(help),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}))
 	if err != nil {
 		fmt.Fprintln(stderr, "segell:", err)
-		return 2
+		return int(askedWrong)
 	}
 	ended := -1
 	parser.Exit = func(code int) { ended = code }
-	command, err := parser.Parse(doubleDashes(args))
+	command, err := parser.Parse(goFlags(args))
 	if ended >= 0 { // --help
 		return ended
 	}
-	if err != nil {
-		fmt.Fprintln(stderr, "segell:", err)
-		fmt.Fprintln(stderr, "hint: `segell --help` lists the commands, `segell COMMAND --help` what one takes")
-		return 2
-	}
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(strings.ToUpper(c.LogLevel))); err != nil {
-		fmt.Fprintln(stderr, "segell:", err)
-		return 2
-	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	out := &output{w: stdout, json: c.JSON}
-	err = command.Run(&c.Settings, out, log)
+	if err != nil {
+		err = usage(err)
+	} else {
+		log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: c.level(command.Command())}))
+		err = command.Run(&c.Settings, out, log)
+	}
+	return out.end(err, stderr)
+}
+
+// usage words what kong says of arguments, with the commands to choose from
+// where one is missing.
+func usage(err error) error {
+	var parse *kong.ParseError
+	if !errors.As(err, &parse) {
+		return errorWithHint{err, hintOfUsage, askedWrong}
+	}
+	node := parse.Context.Selected()
+	if node == nil {
+		node = parse.Context.Model.Node
+	}
+	if len(node.Children) == 0 || !strings.HasPrefix(err.Error(), "expected ") {
+		return errorWithHint{err, hintOfUsage, askedWrong}
+	}
+	text := "which command?\n"
+	for _, child := range node.Children {
+		text += fmt.Sprintf("\n  %-8s  %s", child.Name, child.Help)
+	}
+	return errorWithHint{errors.New(text + "\n"), "`" + node.FullPath() + " COMMAND --help` says what one takes", askedWrong}
+}
+
+// help prints the settings that a command reads, not all of them.
+func help(options kong.HelpOptions, ctx *kong.Context) error {
+	command := ""
+	if node := ctx.Selected(); node != nil {
+		command = strings.Fields(node.FullPath())[1]
+	}
+	for _, flag := range ctx.Model.Flags {
+		flag.Hidden = flag.Hidden || flag.Group != nil && !slices.Contains(groupsOf[command], flag.Group.Key)
+	}
+	if err := kong.DefaultHelpPrinter(options, ctx); err != nil || command != "" {
+		return err
+	}
+	_, err := fmt.Fprint(ctx.Stdout, "\nSettings are variables (SEGELL_…), files named by the variable with _FILE after it, or flags;\n"+
+		"`segell config --help` tells them all.\n\n"+
+		"Exit codes: 0 done, 1 failed, 2 asked wrongly (arguments or configuration).\n")
+	return err
+}
+
+// groupsOf tells which groups of settings a command reads.
+var groupsOf = map[string][]string{
+	"intake": {"Storage", "Queue", "Ledger", "Doors", "Documents", "Log"},
+	"worker": {"Storage", "Queue", "Ledger", "Doors", "Seal", "Documents", "Worker", "Log"},
+	"serve":  {"Storage", "Queue", "Ledger", "Doors", "Seal", "Documents", "Worker", "Log"},
+	"check":  {"Storage", "Queue", "Ledger", "Doors", "Seal", "Documents", "Worker", "Log"},
+	"config": {"Storage", "Queue", "Ledger", "Doors", "Seal", "Documents", "Worker", "Staff", "Log"},
+	"jobs":   {"Storage", "Queue", "Ledger", "Staff"},
+	"render": {"Documents"},
+	"verify": {"Seal"},
+	"health": {"Doors"},
+}
+
+// goFlags lets -json be written for --json, as Go's own commands do, and `help
+// COMMAND` for `COMMAND --help`.
+func goFlags(args []string) []string {
+	if len(args) > 0 && args[0] == "help" {
+		args = append(slices.Clone(args[1:]), "--help")
+	}
+	out := slices.Clone(args)
+	for i, arg := range out {
+		if arg == "--" {
+			break
+		}
+		if len(arg) > 2 && arg[0] == '-' && 'a' <= arg[1] && arg[1] <= 'z' && 'a' <= arg[2] && arg[2] <= 'z' {
+			out[i] = "-" + arg
+		}
+	}
+	return out
+}
+
+// background ends when the process is asked to stop. Asked a second time, the
+// process ends at once.
+var background = sync.OnceValue(func() context.Context {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx
+})
+
+// output is where answers go: tables for people, JSON for programs.
+type output struct {
+	w    io.Writer
+	json bool
+}
+
+// end says what went wrong, if anything did, and returns the exit code. People
+// read it on stderr; who asked for JSON gets it there as well.
+func (o *output) end(err error, stderr io.Writer) int {
 	var code exitCode
 	switch {
 	case err == nil:
@@ -85,41 +176,46 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case errors.As(err, &code):
 		return int(code)
 	}
+	var hinted errorWithHint
+	errors.As(err, &hinted)
 	fmt.Fprintln(stderr, "segell:", err)
-	if hint := hintOf(err); hint != "" {
-		fmt.Fprintln(stderr, "hint:", hint)
+	if hinted.hint != "" {
+		fmt.Fprintln(stderr, "hint:", hinted.hint)
 	}
-	return 1
-}
-
-// doubleDashes lets -json be written for --json, as Go's own commands do.
-func doubleDashes(args []string) []string {
-	out := make([]string, len(args))
-	for i, arg := range args {
-		if len(arg) > 2 && arg[0] == '-' && arg[1] != '-' && arg[2] != '=' && (arg[1] < '0' || arg[1] > '9') {
-			arg = "-" + arg
+	if o.json {
+		answer := map[string]any{"error": err.Error()}
+		if hinted.hint != "" {
+			answer["hint"] = hinted.hint
 		}
-		out[i] = arg
-	}
-	return out
-}
-
-// background ends when the process is asked to stop.
-var background = func() func() context.Context {
-	var ctx context.Context
-	return func() context.Context {
-		if ctx == nil {
-			ctx, _ = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		var listed lister
+		if errors.As(err, &listed) {
+			answer["error"], answer["faults"] = listed.list()
 		}
-		return ctx
+		if err := o.encode(answer); err != nil {
+			fmt.Fprintln(stderr, "segell:", err)
+		}
 	}
-}()
-
-// output is where answers go: tables for people, JSON for programs.
-type output struct {
-	w    io.Writer
-	json bool
+	if hinted.code != 0 {
+		return int(hinted.code)
+	}
+	return int(failed)
 }
+
+// A lister is an error of several faults, each of which a program wants to see.
+type lister interface {
+	error
+	list() (summary string, faults any)
+}
+
+// errorWithHint is an error with a line on what to do about it, and the exit
+// code if it is not 1.
+type errorWithHint struct {
+	error
+	hint string
+	code exitCode
+}
+
+func (e errorWithHint) Unwrap() error { return e.error }
 
 func (o *output) encode(v any) error {
 	encoder := json.NewEncoder(o.w)
@@ -142,6 +238,9 @@ func (o *output) table(head []string, rows [][]string) error {
 type versionCmd struct{}
 
 func (versionCmd) Run(out *output) error {
+	if out.json {
+		return out.encode(map[string]string{"version": versionText()})
+	}
 	_, err := fmt.Fprintln(out.w, "segell", versionText())
 	return err
 }

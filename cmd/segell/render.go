@@ -15,18 +15,18 @@ import (
 // belongs to nobody.
 type renderCmd struct {
 	Kind string `arg:"" help:"Kind of document, such as coverage_certificate."`
-	File string `arg:"" type:"existingfile" help:"The request, as the portal would send it."`
+	File string `arg:"" help:"The request, as the portal would send it."`
 	Out  string `name:"out" short:"o" required:"" help:"Where the PDF goes."`
 }
 
-func (c renderCmd) Run(s *Settings) error {
+func (c renderCmd) Run(s *Settings, out *output) error {
 	kind, ok := templates.Lookup(c.Kind)
 	if !ok {
 		var known []string
 		for _, kind := range templates.Kinds() {
 			known = append(known, kind.ID)
 		}
-		return errorWithHint{fmt.Errorf("there is no kind %q", c.Kind), "the kinds are " + strings.Join(known, ", ")}
+		return errorWithHint{fmt.Errorf("there is no kind %q", c.Kind), "the kinds are " + strings.Join(known, ", "), askedWrong}
 	}
 	body, err := os.ReadFile(c.File)
 	if err != nil {
@@ -36,17 +36,13 @@ func (c renderCmd) Run(s *Settings) error {
 	request, err := kind.Decode(body, now)
 	var found wire.Faults
 	if errors.As(err, &found) {
-		lines := []string{fmt.Sprintf("%s cannot become a document:", c.File)}
-		for _, fault := range found {
-			lines = append(lines, fmt.Sprintf("  %-32s %s", fault.Pointer, fault.Detail))
-		}
-		return errors.New(strings.Join(lines, "\n"))
+		return refusedError{c.File, found}
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", c.File, err)
+		return fmt.Errorf("%s is not a request: %w", c.File, err)
 	}
-	var f faults
-	_, mark := s.logo(&f)
+	f := s.faults("Documents")
+	_, mark := s.logo(f)
 	if err := f.err(); err != nil {
 		return err
 	}
@@ -57,5 +53,32 @@ func (c renderCmd) Run(s *Settings) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(c.Out, rendered.PDF, 0o600)
+	if err := os.WriteFile(c.Out, rendered.PDF, 0o600); err != nil {
+		return err
+	}
+	if out.json {
+		return out.encode(map[string]any{"file": c.Out, "pages": rendered.Pages, "title": rendered.Title})
+	}
+	pages := "1 page"
+	if rendered.Pages != 1 {
+		pages = fmt.Sprintf("%d pages", rendered.Pages)
+	}
+	_, err = fmt.Fprintf(out.w, "%s: %s, %s, PROVA\n", c.Out, rendered.Title, pages)
+	return err
 }
+
+// refusedError is a request that the door would refuse.
+type refusedError struct {
+	file   string
+	faults wire.Faults
+}
+
+func (e refusedError) Error() string {
+	text := e.file + " cannot become a document:"
+	for _, fault := range e.faults {
+		text += fmt.Sprintf("\n  %-24s %s", fault.Pointer, fault.Detail)
+	}
+	return text
+}
+
+func (e refusedError) list() (string, any) { return e.file + " cannot become a document", e.faults }

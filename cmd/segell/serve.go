@@ -5,9 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -15,7 +18,6 @@ import (
 	"segell/cmd/internal/press"
 	"segell/queue"
 	"segell/storage"
-	"segell/worker"
 )
 
 type intakeCmd struct{}
@@ -29,75 +31,99 @@ func (serveCmd) Run(s *Settings, log *slog.Logger) error  { return serve(s, log,
 // serve runs the roles asked for until the process is told to stop.
 func serve(s *Settings, log *slog.Logger, doors, works bool) error {
 	parts := press.Parts{Log: log, Now: time.Now, Institution: s.Institution, Version: versionText()}
-	var f faults
-	bucket := s.bucket(&f)
-	parts.Keyset, parts.HMACKey = s.keys(&f)
-	parts.PublicURL = s.publicURL(&f)
-	parts.Logo, parts.Mark = s.logo(&f)
+	groups := groupsOf["intake"]
+	if works {
+		groups = groupsOf["worker"]
+	}
+	f := s.faults(groups...)
+	s.logLevel(f)
+	s.listeners(f, doors)
+	bucket := s.bucket(f)
+	parts.Keyset, parts.HMACKey = s.keys(f)
+	parts.PublicURL = s.publicURL(f)
+	parts.Logo, parts.Mark = s.logo(f)
 	var tlsConfig *tls.Config
 	if doors {
-		parts.Tokens = s.tokens(&f)
-		tlsConfig = s.tls(&f)
+		parts.Tokens = s.tokens(f)
+		tlsConfig = s.tls(f)
 	}
 	if works {
-		parts.Sealer = s.sealer(&f)
-		parts.Concurrency = s.concurrency(&f)
+		parts.Sealer = s.sealer(f)
+		parts.Concurrency = s.concurrency(f)
 	}
-	s.redis(&f, &parts)
+	s.redis(f, &parts)
 	if err := f.err(); err != nil {
 		return err
 	}
 	parts.Bucket = bucket
 	defer parts.Redis.Close()
 	ctx := background()
-	if err := startChecks(ctx, bucket, parts, log); err != nil {
+	if err := startChecks(ctx, s, bucket, parts, log); err != nil {
 		return err
 	}
 	p, err := press.New(parts)
 	if err != nil {
 		return err
 	}
-
+	// Everything is opened before anything runs.
+	admin, err := listen("SEGELL_ADMIN_LISTEN", s.Admin)
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
 	group, ctx := errgroup.WithContext(ctx)
+	var roles []func() error
 	if doors {
-		handler, run, err := p.Doors()
+		handler, beside, err := p.Doors()
 		if err != nil {
 			return err
 		}
-		listener, err := net.Listen("tcp", s.Listen)
+		listener, err := listen("SEGELL_LISTEN", s.Listen)
 		if err != nil {
-			return errorWithHint{fmt.Errorf("SEGELL_LISTEN: %w", err), "another process may listen there already"}
+			return err
 		}
+		defer listener.Close()
 		log.Info("the doors are open", "listen", listener.Addr().String(), "tls", tlsConfig != nil)
 		if tlsConfig != nil {
 			tlsConfig.NextProtos = []string{"h2", "http/1.1"}
 			listener = tls.NewListener(listener, tlsConfig)
 		}
-		group.Go(func() error { return press.Serve(ctx, listener, handler, log) })
-		group.Go(func() error { run(ctx); return nil })
+		roles = append(roles, func() error { return press.Serve(ctx, listener, handler, log) },
+			func() error { beside(ctx); return nil })
 	}
 	if works {
-		var w *worker.Worker
-		if w, err = p.Worker(); err != nil {
+		w, err := p.Worker()
+		if err != nil {
 			return err
 		}
 		log.Info("the worker begins", "level", parts.Sealer.Level(), "certificate_ends", parts.Sealer.Certificate().NotAfter.Format(time.DateOnly))
-		group.Go(func() error { return w.Run(ctx) })
+		roles = append(roles, func() error { return w.Run(ctx) })
 	}
-	admin, err := net.Listen("tcp", s.Admin)
-	if err != nil {
-		return errorWithHint{fmt.Errorf("SEGELL_ADMIN_LISTEN: %w", err), "give each process on one machine an address of its own"}
+	log.Info("the operator's door is open", "listen", admin.Addr().String())
+	roles = append(roles, func() error { return press.Serve(ctx, admin, adminHandler(p, bucket), log) })
+	for _, role := range roles {
+		group.Go(role)
 	}
-	group.Go(func() error { return press.Serve(ctx, admin, adminHandler(p, bucket), log) })
 	err = group.Wait()
 	log.Info("ended")
 	return err
 }
 
+func listen(variable, address string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, errorWithHint{fmt.Errorf("%s: another process listens on %s", variable, address), "give each process on one machine an address of its own", failed}
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", variable, err)
+	}
+	return listener, nil
+}
+
 // startChecks refuses a Redis that evicts and a bucket whose conditional writes
 // do not hold. A Redis that is away is no reason not to start: the ledger takes
 // requests without it, and the worker waits.
-func startChecks(ctx context.Context, bucket *storage.Bucket, parts press.Parts, log *slog.Logger) error {
+func startChecks(ctx context.Context, s *Settings, bucket *storage.Bucket, parts press.Parts, log *slog.Logger) error {
 	asked, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	server, err := queue.Check(asked, parts.Redis)
@@ -109,19 +135,19 @@ func startChecks(ctx context.Context, bucket *storage.Bucket, parts press.Parts,
 	case isAway(err):
 		log.Warn("Redis does not answer yet", "error", err)
 	default:
-		return errorWithHint{fmt.Errorf("SEGELL_REDIS_URL: %w", err), "`segell check` tells all that is wrong"}
+		return errorWithHint{fmt.Errorf("SEGELL_REDIS_URL: %w", err), "`segell check` tells all that is wrong", failed}
 	}
 	var proof storage.Proof
 	for told := false; ; {
 		proving, cancel := context.WithTimeout(ctx, time.Minute)
 		proof, err = storage.Prove(proving, bucket)
 		cancel()
-		if !errors.Is(err, storage.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+		if !errors.Is(err, storage.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded) || noSuchBucket(err) || ctx.Err() != nil {
 			break
 		}
 		// After a power cut everything starts at once, and not in an order.
 		if !told {
-			log.Warn("the bucket does not answer yet: waiting for it", "error", err)
+			log.Warn("waiting for the bucket", "why", s.bucketFault(err))
 			told = true
 		}
 		select {
@@ -133,7 +159,7 @@ func startChecks(ctx context.Context, bucket *storage.Bucket, parts press.Parts,
 		return nil
 	}
 	if err != nil {
-		return errorWithHint{fmt.Errorf("SEGELL_S3_…: the bucket cannot be the ledger: %w", err), "`segell check` tells all that is wrong; docs/s3-providers.md, what a bucket must do"}
+		return errorWithHint{errors.New(s.bucketFault(err)), "`segell check` tells all that is wrong; docs/s3-providers.md, what a bucket must do", failed}
 	}
 	log.Info("the bucket holds what it must", "checks", len(proof.Properties))
 	return nil
@@ -167,15 +193,40 @@ func adminHandler(p *press.Press, bucket *storage.Bucket) http.Handler {
 // healthCmd is for the health checks of containers that have no other client.
 type healthCmd struct{}
 
-func (healthCmd) Run(s *Settings) error {
+func (healthCmd) Run(s *Settings, out *output) error {
+	f := s.faults("Doors")
+	s.listeners(f, false)
+	if err := f.err(); err != nil {
+		return err
+	}
 	client := http.Client{Timeout: 5 * time.Second}
 	answer, err := client.Get("http://" + s.Admin + "/readyz")
 	if err != nil {
-		return fmt.Errorf("not ready: %w", err)
+		return errorWithHint{fmt.Errorf("not ready: nothing answers on %s", s.Admin), "SEGELL_ADMIN_LISTEN must be that of the running Segell", failed}
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("not ready: %s", answer.Status)
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 4096))
+	if err != nil {
+		return fmt.Errorf("not ready: the answer of %s broke off", s.Admin)
 	}
-	return nil
+	parts := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if part, state, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
+			parts[part] = state
+		}
+	}
+	ready := answer.StatusCode == http.StatusOK
+	if out.json {
+		err = out.encode(map[string]any{"ready": ready, "parts": parts})
+	} else {
+		verdict := "ready"
+		if !ready {
+			verdict = "not ready"
+		}
+		_, err = fmt.Fprintf(out.w, "%s\n%s", verdict, text)
+	}
+	if err == nil && !ready {
+		err = failed
+	}
+	return err
 }

@@ -5,11 +5,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"os"
 	"reflect"
-	"sort"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,53 +52,107 @@ type Settings struct {
 
 	SealP12      string `name:"seal-p12-file" env:"SEGELL_SEAL_P12_FILE" group:"Seal" help:"PKCS#12 file with the seal's key, certificate and chain."`
 	SealPassword string `name:"seal-password" env:"SEGELL_SEAL_PASSWORD" group:"Seal" secret:"" help:"Password of that file."`
-	SealLevel    string `name:"seal-level" env:"SEGELL_SEAL_LEVEL" group:"Seal" default:"B-T" help:"PAdES level: B-B or B-T. It is never lowered."`
+	SealLevel    string `name:"seal-level" env:"SEGELL_SEAL_LEVEL" group:"Seal" default:"B-T" help:"PAdES level: B-B, B-T, B-LT or B-LTA. It is never lowered."`
 	SealRoots    string `name:"seal-roots-file" env:"SEGELL_SEAL_ROOTS_FILE" group:"Seal" help:"PEM file of the root certificates that the seal must lead to."`
 	TSAURLs      string `name:"tsa-urls" env:"SEGELL_TSA_URLS" group:"Seal" help:"Addresses of time-stamping authorities (RFC 3161), in order, with commas between."`
 	TSARoots     string `name:"tsa-roots-file" env:"SEGELL_TSA_ROOTS_FILE" group:"Seal" help:"PEM file of the root certificates that time-stamps must lead to."`
+	Revocation   string `name:"revocation-hosts" env:"SEGELL_REVOCATION_HOSTS" group:"Seal" help:"Hosts at which B-LT and B-LTA may ask whether a certificate was revoked (OCSP, lists), with commas between."`
 
 	Institution string `name:"institution" env:"SEGELL_INSTITUTION" group:"Documents" default:"Caixa Andorrana de Seguretat Social" help:"Name of the institution, as printed."`
 	Logo        string `name:"institution-logo-file" env:"SEGELL_INSTITUTION_LOGO_FILE" group:"Documents" help:"PNG file of the institution's mark."`
 
 	Concurrency string `name:"concurrency" env:"SEGELL_CONCURRENCY" group:"Worker" default:"0" help:"Jobs at a time; 0: four per core."`
 	Language    string `name:"language" env:"SEGELL_LANGUAGE" group:"Staff" default:"ca" help:"Language of what staff read: ca or en."`
+	LogLevel    string `name:"log-level" env:"SEGELL_LOG_LEVEL" group:"Log" default:"info" help:"What is logged: debug, info, warn or error."`
+
+	unread map[string]string // by variable, why the file that it names could not be read
 }
 
-// fileResolver reads a setting from the file that its variable with _FILE names.
-func fileResolver(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+// readFile is kong's resolver for what a file holds: the one that a variable
+// with _FILE after it names. What goes wrong is told with all other faults, and
+// only by a command that needs the setting.
+func (s *Settings) readFile(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	if flag.Tag == nil || len(flag.Tag.Envs) != 1 || strings.HasSuffix(flag.Tag.Envs[0], "_FILE") {
 		return nil, nil
 	}
-	name := flag.Tag.Envs[0] + "_FILE"
-	path := os.Getenv(name)
+	variable := flag.Tag.Envs[0]
+	path := os.Getenv(variable + "_FILE")
 	if path == "" {
 		return nil, nil
 	}
-	if os.Getenv(flag.Tag.Envs[0]) != "" {
-		return nil, fmt.Errorf("%s and %s are both set: unset one", flag.Tag.Envs[0], name)
+	if s.unread == nil {
+		s.unread = map[string]string{}
+	}
+	if os.Getenv(variable) != "" {
+		s.unread[variable] = "is set, and so is " + variable + "_FILE: unset one"
+		return nil, nil
 	}
 	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	value := strings.TrimRight(string(text), "\r\n")
+	switch {
+	case err != nil:
+		s.unread[variable] = fmt.Sprintf("cannot be read from the file that %s_FILE names: %v", variable, err)
+	case value == "":
+		s.unread[variable] = fmt.Sprintf("is empty in the file that %s_FILE names: %s", variable, path)
+	default:
+		return value, nil
 	}
-	return strings.TrimRight(string(text), "\r\n"), nil
+	return nil, nil
 }
 
-// A faults collects what is wrong with the settings.
-type faults struct{ lines []string }
+// A fault is what is wrong with one setting.
+type fault struct {
+	Variable string `json:"variable"`
+	Detail   string `json:"detail"`
+}
 
+// faults collects what is wrong with the settings: one fault each.
+type faults struct{ all []fault }
+
+// faults begins with the files that could not be read, of the groups in use.
+func (s *Settings) faults(groups ...string) *faults {
+	f := &faults{}
+	kind := reflect.TypeOf(*s)
+	for i := range kind.NumField() {
+		tag := kind.Field(i).Tag
+		if detail, ok := s.unread[tag.Get("env")]; ok && slices.Contains(groups, tag.Get("group")) {
+			f.add(tag.Get("env"), "%s", detail)
+		}
+	}
+	return f
+}
+
+func (f *faults) has(variable string) bool {
+	return slices.ContainsFunc(f.all, func(known fault) bool { return known.Variable == variable })
+}
+
+// add notes a fault, unless one of this setting is known: the first is the cause.
 func (f *faults) add(variable, format string, args ...any) {
-	f.lines = append(f.lines, fmt.Sprintf("%-28s %s", variable, fmt.Sprintf(format, args...)))
+	if !f.has(variable) {
+		f.all = append(f.all, fault{variable, fmt.Sprintf(format, args...)})
+	}
 }
 
 func (f *faults) err() error {
-	if len(f.lines) == 0 {
+	if len(f.all) == 0 {
 		return nil
 	}
-	sort.Strings(f.lines)
-	return errorWithHint{fmt.Errorf("the configuration is not right:\n  %s", strings.Join(f.lines, "\n  ")),
-		"every variable can also be given as a flag, and as a file by its name with _FILE after it; `segell config` prints what is set"}
+	slices.SortFunc(f.all, func(a, b fault) int { return strings.Compare(a.Variable, b.Variable) })
+	return errorWithHint{configError{f.all},
+		"a setting is a variable, or a file named by the variable with _FILE after it, or a flag: `segell config --help` tells them all, `segell config` what is set", askedWrong}
 }
+
+type configError struct{ faults []fault }
+
+func (e configError) Error() string {
+	text := "the configuration is not right:"
+	for _, fault := range e.faults {
+		text += fmt.Sprintf("\n  %-28s %s", fault.Variable, fault.Detail)
+	}
+	return text
+}
+
+func (e configError) list() (string, any) { return "the configuration is not right", e.faults }
 
 // require faults an empty value.
 func (f *faults) require(variable, value, what string) bool {
@@ -107,24 +163,52 @@ func (f *faults) require(variable, value, what string) bool {
 }
 
 func (s *Settings) bucket(f *faults) *storage.Bucket {
-	complete := f.require("SEGELL_S3_ENDPOINT", s.S3Endpoint, "the address of the S3 server, such as https://s3.example.org")
-	complete = f.require("SEGELL_S3_BUCKET", s.S3Bucket, "the name of the bucket") && complete
-	complete = f.require("SEGELL_S3_ACCESS_KEY", s.S3AccessKey, "the access key (better as SEGELL_S3_ACCESS_KEY_FILE)") && complete
-	complete = f.require("SEGELL_S3_SECRET_KEY", s.S3SecretKey, "the secret key (better as SEGELL_S3_SECRET_KEY_FILE)") && complete
+	f.require("SEGELL_S3_ENDPOINT", s.S3Endpoint, "the address of the S3 server, such as https://s3.example.org")
+	f.require("SEGELL_S3_BUCKET", s.S3Bucket, "the name of the bucket")
+	f.require("SEGELL_S3_ACCESS_KEY", s.S3AccessKey, "the access key (better as SEGELL_S3_ACCESS_KEY_FILE)")
+	f.require("SEGELL_S3_SECRET_KEY", s.S3SecretKey, "the secret key (better as SEGELL_S3_SECRET_KEY_FILE)")
 	pathStyle, err := strconv.ParseBool(s.S3PathStyle)
 	if err != nil {
 		f.add("SEGELL_S3_PATH_STYLE", "must be true or false")
-		complete = false
-	}
-	if !complete {
-		return nil
 	}
 	bucket, err := storage.Open(background(), storage.Config{Endpoint: s.S3Endpoint, PublicEndpoint: s.S3PublicEndpoint, Region: s.S3Region,
 		Bucket: s.S3Bucket, AccessKey: s.S3AccessKey, SecretKey: s.S3SecretKey, PathStyle: pathStyle})
-	if err != nil {
-		f.add("SEGELL_S3_…", "%v", err)
+	for _, err := range parts(err) {
+		var field *storage.ConfigError
+		if errors.As(err, &field) {
+			f.add(s3Variables[field.Field], "%s", field.Detail)
+		} else {
+			f.add("SEGELL_S3_ENDPOINT", "%v", err)
+		}
 	}
 	return bucket
+}
+
+var s3Variables = map[string]string{"Endpoint": "SEGELL_S3_ENDPOINT", "PublicEndpoint": "SEGELL_S3_PUBLIC_ENDPOINT", "Region": "SEGELL_S3_REGION",
+	"Bucket": "SEGELL_S3_BUCKET", "AccessKey": "SEGELL_S3_ACCESS_KEY", "SecretKey": "SEGELL_S3_SECRET_KEY"}
+
+// parts takes an error apart that errors.Join put together, also below one that
+// wraps it whole. An error that is one thing is its own part; nil has none.
+func parts(err error) []error {
+	switch e := err.(type) {
+	case nil:
+		return nil
+	case interface{ Unwrap() []error }:
+		var all []error
+		var lines []string
+		for _, part := range e.Unwrap() {
+			all = append(all, parts(part)...)
+			lines = append(lines, part.Error())
+		}
+		if err.Error() == strings.Join(lines, "\n") {
+			return all
+		}
+	case interface{ Unwrap() error }:
+		if all := parts(e.Unwrap()); len(all) > 1 {
+			return all
+		}
+	}
+	return []error{err}
 }
 
 func (s *Settings) keys(f *faults) (keyset *ledger.Keyset, hmacKey []byte) {
@@ -150,6 +234,8 @@ func (s *Settings) publicURL(f *faults) string {
 	switch {
 	case err != nil || address.Scheme != "https" && address.Scheme != "http" || address.Host == "" || address.RawQuery != "" || address.Fragment != "" || address.User != nil:
 		f.add("SEGELL_PUBLIC_URL", "must be an address such as https://documents.example.ad")
+	case strings.Trim(address.Path, "/") != "":
+		f.add("SEGELL_PUBLIC_URL", "must have no path: the addresses printed on documents are /v/ and the code, right after the host")
 	case address.Scheme == "http" && !loopback(address.Hostname()):
 		f.add("SEGELL_PUBLIC_URL", "must begin with https:// (http:// is for loopback alone)")
 	}
@@ -207,38 +293,66 @@ func (s *Settings) roots(f *faults, variable, path, what string) *x509.CertPool 
 
 // sealer opens the key, checks it, and returns who seals. It asks no TSA.
 func (s *Settings) sealer(f *faults) *signing.Sealer {
-	before := len(f.lines)
-	level := signing.Level(s.SealLevel)
-	if level != signing.BB && level != signing.BT {
-		f.add("SEGELL_SEAL_LEVEL", "must be B-B or B-T")
+	config := signing.Config{Level: signing.Level(s.SealLevel), Now: time.Now}
+	if !config.Level.Includes(signing.BB) {
+		f.add("SEGELL_SEAL_LEVEL", "must be B-B, B-T, B-LT or B-LTA")
 	}
-	roots := s.roots(f, "SEGELL_SEAL_ROOTS_FILE", s.SealRoots, "a PEM file of the roots that the seal's certificate leads to")
-	var tsas []signing.TSA
-	if level != signing.BB {
-		tsaRoots := s.roots(f, "SEGELL_TSA_ROOTS_FILE", s.TSARoots, "a PEM file of the roots that time-stamps lead to")
-		if f.require("SEGELL_TSA_URLS", s.TSAURLs, "the address of a time-stamping authority, which level B-T needs") {
-			for address := range strings.SplitSeq(s.TSAURLs, ",") {
-				tsas = append(tsas, signing.TSA{URL: strings.TrimSpace(address), Roots: tsaRoots})
+	if config.Level.Includes(signing.BLT) && f.require("SEGELL_REVOCATION_HOSTS", s.Revocation,
+		"the hosts of the authorities' OCSP responders and revocation lists, which level "+s.SealLevel+" needs") {
+		for host := range strings.SplitSeq(s.Revocation, ",") {
+			config.Revocation.Hosts = append(config.Revocation.Hosts, strings.TrimSpace(host))
+		}
+	}
+	config.Roots = s.roots(f, "SEGELL_SEAL_ROOTS_FILE", s.SealRoots, "a PEM file of the roots that the seal's certificate leads to")
+	if config.Level != signing.BB {
+		roots := s.roots(f, "SEGELL_TSA_ROOTS_FILE", s.TSARoots, "a PEM file of the roots that time-stamps lead to")
+		if f.require("SEGELL_TSA_URLS", s.TSAURLs, "the address of a time-stamping authority, which every level above B-B needs") {
+			for _, address := range s.tsaURLs() {
+				config.TSAs = append(config.TSAs, signing.TSA{URL: address, Roots: roots})
 			}
 		}
 	}
-	var key signing.Key
 	if f.require("SEGELL_SEAL_P12_FILE", s.SealP12, "the PKCS#12 file of the seal") {
 		data, err := os.ReadFile(s.SealP12)
+		if err == nil {
+			config.Key, err = signing.OpenPKCS12(data, s.SealPassword)
+		}
 		if err != nil {
-			f.add("SEGELL_SEAL_P12_FILE", "%v", err)
-		} else if key, err = signing.OpenPKCS12(data, s.SealPassword); err != nil {
 			f.add("SEGELL_SEAL_P12_FILE", "%v", err)
 		}
 	}
-	if len(f.lines) > before {
-		return nil
-	}
-	sealer, err := signing.NewSealer(signing.Config{Key: key, Roots: roots, Level: level, TSAs: tsas, Now: time.Now})
-	if err != nil {
-		f.add("SEGELL_SEAL_…", "%v", err)
+	// Asked also where something is known to be wrong: it may find more.
+	sealer, err := signing.NewSealer(config)
+	for _, err := range parts(err) {
+		field, detail, _ := strings.Cut(strings.TrimPrefix(err.Error(), "seal: "), ": ")
+		switch {
+		case field == "Level":
+			f.add("SEGELL_SEAL_LEVEL", "%s", detail)
+		case field == "Roots":
+			f.add("SEGELL_SEAL_ROOTS_FILE", "%s", detail)
+		case strings.HasPrefix(field, "TSAs") && strings.HasSuffix(field, ".Roots"):
+			f.add("SEGELL_TSA_ROOTS_FILE", "%s", detail)
+		case strings.HasPrefix(field, "TSAs"):
+			f.add("SEGELL_TSA_URLS", "%s", detail)
+		case strings.HasPrefix(field, "Revocation"):
+			if s.Revocation != "" {
+				f.add("SEGELL_REVOCATION_HOSTS", "%s", detail)
+			}
+		case field == "Key":
+			f.add("SEGELL_SEAL_P12_FILE", "%s", detail)
+		default:
+			f.add("SEGELL_SEAL_P12_FILE", "%v", err)
+		}
 	}
 	return sealer
+}
+
+func (s *Settings) tsaURLs() []string {
+	urls := strings.Split(s.TSAURLs, ",")
+	for i := range urls {
+		urls[i] = strings.TrimSpace(urls[i])
+	}
+	return urls
 }
 
 // logo returns the institution's mark as it was given and ready for documents,
@@ -274,6 +388,43 @@ func (s *Settings) language(f *faults) string {
 	return s.Language
 }
 
+// listeners checks the addresses that are listened on.
+func (s *Settings) listeners(f *faults, doors bool) {
+	check := func(variable, address string) {
+		_, port, err := net.SplitHostPort(address)
+		n, bad := strconv.Atoi(port)
+		if err != nil || bad != nil || n < 0 || n > 65535 {
+			f.add(variable, "must be host:port, such as 127.0.0.1:8080, or :8080 for every address of this machine")
+		}
+	}
+	check("SEGELL_ADMIN_LISTEN", s.Admin)
+	if !doors {
+		return
+	}
+	check("SEGELL_LISTEN", s.Listen)
+	if s.Listen == s.Admin && !strings.HasSuffix(s.Listen, ":0") {
+		f.add("SEGELL_ADMIN_LISTEN", "must be another address than SEGELL_LISTEN")
+	}
+}
+
+var levels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+
+func (s *Settings) logLevel(f *faults) {
+	if _, ok := levels[s.LogLevel]; !ok {
+		f.add("SEGELL_LOG_LEVEL", "must be debug, info, warn or error")
+	}
+}
+
+// level is what a command logs: those that answer a person say only what is
+// out of order.
+func (s *Settings) level(command string) slog.Level {
+	level := levels[s.LogLevel]
+	if command != "serve" && command != "intake" && command != "worker" && level == slog.LevelInfo {
+		return slog.LevelWarn
+	}
+	return level
+}
+
 // configCmd prints the settings in force.
 type configCmd struct{}
 
@@ -282,14 +433,23 @@ func (configCmd) Run(s *Settings, out *output) error {
 	value, kind := reflect.ValueOf(*s), reflect.TypeOf(*s)
 	for i := range kind.NumField() {
 		tag := kind.Field(i).Tag
+		variable := tag.Get("env")
+		if variable == "" {
+			continue
+		}
 		shown := value.Field(i).String()
-		if _, secret := tag.Lookup("secret"); secret && shown != "" {
-			shown = "(set, hidden)"
-		}
-		if shown == "" {
+		_, secret := tag.Lookup("secret")
+		switch {
+		case s.unread[variable] != "":
+			shown = "(" + s.unread[variable] + ")"
+		case shown == "":
 			shown = "(not set)"
+		case secret:
+			shown = "(set, hidden)"
+		default:
+			shown = withoutPasswords(shown)
 		}
-		rows = append(rows, []string{tag.Get("env"), shown})
+		rows = append(rows, []string{variable, shown})
 	}
 	if out.json {
 		all := map[string]string{}
@@ -301,18 +461,10 @@ func (configCmd) Run(s *Settings, out *output) error {
 	return out.table(nil, rows)
 }
 
-// errorWithHint is an error with a line on what to do about it.
-type errorWithHint struct {
-	error
-	hint string
+// withoutPasswords hides what stands between // and @ of an address. None is
+// meant to be there; who puts one there all the same must not read it in a log.
+func withoutPasswords(text string) string {
+	return credentials.ReplaceAllString(text, "//(hidden)@")
 }
 
-func (e errorWithHint) Unwrap() error { return e.error }
-
-func hintOf(err error) string {
-	var hinted errorWithHint
-	if errors.As(err, &hinted) {
-		return hinted.hint
-	}
-	return ""
-}
+var credentials = regexp.MustCompile(`//[^/,\s]*@`)
