@@ -22,7 +22,7 @@ modules = $(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path './.cache
 # $(call in_each,COMMAND): runs it in every module and stops at the first that fails.
 in_each = @set -e; for module in $(modules); do echo "== $$module: $(1)"; (cd $$module && $(1)); done
 
-.PHONY: help sandbox build test test-long conformance check bench tools packages
+.PHONY: help sandbox build test test-long conformance golden check bench tools packages
 
 help: ## list what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +49,9 @@ test-long: tools check ## test three times over in random order, then fuzz each 
 
 conformance: tools ## every issued document before veraPDF, qpdf, pdfsig and two readers of text: a line per document and judge
 	go test -count 1 -timeout 20m -v ./conformance
+
+golden: packages ## renew the pictures that pages are compared with; look at them before you commit
+	SEGELL_RENEW_PICTURES=1 go test -count 1 -run PagesLook ./conformance
 
 # Formats, vets and lints; a part of test.
 check: $(bin)/staticcheck
