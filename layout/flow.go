@@ -60,8 +60,9 @@ type setter struct {
 	opened bool   // the last piece is a heading, with its own space below
 	fresh  bool   // the next piece begins a page
 
-	glyphs []glyph // room for what is being set
-	nodes  []node  // room for what is made next
+	known  map[setKey][]textLine // short texts that were set before
+	glyphs []glyph               // room for what is being set
+	nodes  []node                // room for what is made next
 
 	entries       []*entry // every heading's, in order
 	pending       []*entry // those of the next piece
@@ -80,6 +81,15 @@ func (s *setter) set(spans []Span, st style, width float64, part string) []textL
 }
 
 func (s *setter) setAt(spans []Span, st style, width float64, at place) []textLine {
+	// A table says the same words over and over: an employer, a price, a class.
+	known := setKey{st: st, width: width}
+	short := len(spans) == 1 && len(spans[0].Text) <= setLong
+	if short {
+		known.span = spans[0]
+		if ls, ok := s.known[known]; ok {
+			return ls
+		}
+	}
 	gs, err := shape(s.glyphs[:0], spans, st, at)
 	if err != nil {
 		if s.fault == nil {
@@ -94,8 +104,27 @@ func (s *setter) setAt(spans []Span, st style, width float64, at place) []textLi
 			s.used[r.st.face] = true
 		}
 	}
+	if short && len(s.known) < setMost {
+		if s.known == nil {
+			s.known = map[setKey][]textLine{}
+		}
+		s.known[known] = ls
+	}
 	return ls
 }
+
+// setKey is what the lines of a text depend on.
+type setKey struct {
+	span  Span
+	st    style
+	width float64
+}
+
+// setLong bounds the texts that are remembered, in bytes, and setMost how many.
+const (
+	setLong = 64
+	setMost = 4096
+)
 
 // refuse remembers a fault that is not a character's.
 func (s *setter) refuse(cause, detail string) {

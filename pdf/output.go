@@ -25,7 +25,9 @@ func (f *Fpdf) Bytes() ([]byte, error) {
 	if err := f.doc.Check(); err != nil {
 		return nil, err
 	}
-	size := 16 << 10
+	// An element is about ninety bytes of dictionary and twenty of cross-reference; a guess too small would be copied
+	// while it grows, and held twice.
+	size := 16<<10 + 112*f.doc.tree.Count()
 	for i := range f.pages {
 		size += len(f.pages[i].content) + 512
 	}

@@ -233,3 +233,6 @@ func (e *Element) path() string {
 	}
 	return strings.Join(parts, "/")
 }
+
+// Count is how many elements the tree has, its root among them.
+func (t *Tree) Count() int { return t.count }
