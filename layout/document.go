@@ -8,9 +8,10 @@ import (
 // The page's margins and reserved bands in mm.
 const (
 	marginSide, marginTop   = 20.0, 16.0
-	marginBottom            = 9.0
+	marginBottom            = 6.5
 	firstHeader, nextHeader = 21.5, 13.0
-	footerHeight            = 31.0
+	footerHeight            = 33.5
+	footerGap               = 2.5 // of white between a full page's last line and the footer's rule
 )
 
 // sheet is the size of the pages in mm.

@@ -85,7 +85,7 @@ func setFrame(s *setter, d Document, pages int) (*frame, error) {
 	}
 	f.symbol, f.quiet = bars(code, qrSize), quiet(code)
 	f.symbolNode = s.node(nil, structure.Figure)
-	f.symbolNode.Alt = strings.TrimSpace(d.Footer.VerifyLabel + " " + d.Footer.URL)
+	f.symbolNode.Alt = strings.TrimSpace(unmarked.Replace(d.Footer.VerifyLabel) + " " + d.Footer.URL)
 	footWidth := width - qrSize - f.quiet - 2
 	foot := func(n *node, spans []Span, st style, w float64, link bool) {
 		f.foot = append(f.foot, framePart{n, s.set(spans, st, w, "the footer"), st, link})
@@ -102,8 +102,8 @@ func setFrame(s *setter, d Document, pages int) (*frame, error) {
 	if s.fault != nil {
 		return nil, s.fault
 	}
-	if height(f.foot) > footerHeight-f.quiet-0.2 {
-		return nil, &Fault{Cause: CauseTooTall, Detail: fmt.Sprintf("the footer has %d lines and does not fit its %.0f mm", len(f.foot), footerHeight)}
+	if height(f.foot) > footerHeight-footerGap-f.quiet-0.2 {
+		return nil, &Fault{Cause: CauseTooTall, Detail: fmt.Sprintf("the footer has %d lines and does not fit its %.0f mm", len(f.foot), footerHeight-footerGap)}
 	}
 	if height(f.right) > firstHeader-3 || float64(len(f.name))*nameStyle.height() > firstHeader-3 || len(f.short) > 1 {
 		return nil, &Fault{Cause: CauseTooTall, Detail: "the header does not fit its place"}
@@ -147,7 +147,7 @@ func (f *frame) header(c *canvas, i int) {
 func (f *frame) laterHeader(c *canvas) {
 	c.line(f.short[0], 0, 0, headSmall)
 	f.atRight(c, f.again, 0)
-	c.fill(0, headSmall.height()+1.2, f.sheet.width()-pick(len(f.again) > 1, 68.0, 0), 0.2, line)
+	c.fill(0, height(f.again)+0.8, f.sheet.width(), 0.2, line)
 }
 
 // atRight draws parts against the right margin.
@@ -165,18 +165,18 @@ func (f *frame) atRight(c *canvas, parts []framePart, y float64) {
 // footer draws the foot of page i (from 0).
 func (f *frame) footer(c *canvas, i int) {
 	width, q := f.sheet.width(), f.quiet
-	y := q + 0.2
-	c.fill(0, 0, width, 0.2, line)
+	y := footerGap + q + 0.2
+	c.fill(0, footerGap, width, 0.2, line)
 	if i < len(f.pageOf)-1 {
 		c.artifact(gofpdf.Footer, func(c *canvas) {
 			c.right(f.pageOf[i], width, y, footStrong)
-			c.areas(f.symbol, 0, q+0.4, ink)
+			c.areas(f.symbol, 0, footerGap+q+0.4, ink)
 			f.footParts(c, qrSize+q+2, y)
 		})
 		return
 	}
 	c.artifact(gofpdf.Footer, func(c *canvas) { c.right(f.pageOf[i], width, y, footStrong) })
-	c.as(f.symbolNode, func() { c.areas(f.symbol, 0, q+0.4, ink) })
+	c.as(f.symbolNode, func() { c.areas(f.symbol, 0, footerGap+q+0.4, ink) })
 	f.footParts(c, qrSize+q+2, y)
 }
 

@@ -50,6 +50,24 @@ func TestWhatIsNotSeenIsSaid(t *testing.T) {
 	}
 }
 
+// A value that says the same in two languages says each in its own, and looks as one text.
+func TestSecondLanguageWithinAText(t *testing.T) {
+	d := bilingual()
+	d.Body = []Block{Title{Text: "Certificat"}, Form{{Box{Label: "Parentiu", Value: "Fill / " + Second("Hijo") + " (2)", Share: 1}}}}
+	d.Footer.VerifyLabel = "Comproveu a / " + Second("Compruebe en")
+	pdf := render(t, d).PDF
+	if got := bytes.Count(pdf, []byte("/Lang(es)")); got != 2 { // the value, the footer
+		t.Errorf("%d texts in Spanish, want 2", got)
+	}
+	if !bytes.Contains(pdf, []byte("/Alt(Comproveu a / Compruebe en "+address+")")) {
+		t.Error("the symbol's words hold marks that nobody can hear")
+	}
+	text := strings.Join(strings.Fields(tool(t, "poppler-utils", "pdftotext", save(t, pdf), "-")), " ")
+	if !strings.Contains(text, "Fill / Hijo (2)") || strings.ContainsAny(text, "\x0e\x0f") {
+		t.Errorf("the value is not one text in %q", text)
+	}
+}
+
 // Header and footer are said once, however many pages there are; what a table repeats is not said again.
 func TestRepetitionIsNotSaid(t *testing.T) {
 	tab, _ := points(12)

@@ -134,7 +134,11 @@ type grid struct {
 
 func newGrid(s *setter, cs []Column, rows []Row) *grid {
 	g := &grid{setter: s, columns: cs, x: make([]float64, len(cs)), width: s.width(), carried: -1}
-	g.w = widths(g.width, cs, g.least(rows))
+	least := g.least(rows)
+	g.w = widths(g.width, cs, least)
+	if g.roomForHeads(least) {
+		g.w = widths(g.width, cs, least)
+	}
 	at := 0.0
 	for i, c := range cs {
 		g.x[i] = at
@@ -178,6 +182,30 @@ func (g *grid) least(rows []Row) []float64 {
 		}
 	}
 	return least
+}
+
+// roomForHeads raises the least widths so that a head which nearly fits its
+// column stands on one line, as long as the table has the width for all of them
+// and no other head must be broken for it. It reports whether there is such a head.
+func (g *grid) roomForHeads(least []float64) (raised bool) {
+	const nearly = 1.25
+	heads, room := make([]float64, len(g.columns)), g.width
+	for i, c := range g.columns {
+		for _, l := range g.set(plain(c.Head), tableHead, g.width, "a table's header") {
+			heads[i] = max(heads[i], l.width+2*cellX+0.01)
+		}
+		if heads[i] <= g.w[i] {
+			least[i] = max(least[i], heads[i])
+		}
+		room -= least[i]
+	}
+	for i, head := range heads {
+		if head > g.w[i] && head <= nearly*g.w[i] && head-least[i] <= room {
+			room -= head - least[i]
+			least[i], raised = head, true
+		}
+	}
+	return raised
 }
 
 // widths shares a width among columns, each at least so wide as it must be.

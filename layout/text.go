@@ -58,6 +58,21 @@ type Span struct {
 	also   bool // the second language of a bilingual form: grey, in regular weight
 }
 
+// Second marks a stretch of a text as being in the second language of a bilingual
+// form: it looks like the rest, and a screen reader says it in the right voice.
+func Second(text string) string {
+	if text == "" {
+		return ""
+	}
+	return string(shiftOut) + text + string(shiftIn)
+}
+
+// The marks of Second: control characters, which no value of a request may hold.
+const shiftOut, shiftIn = '\x0e', '\x0f'
+
+// unmarked is a text without the marks of Second, for what is no run of glyphs.
+var unmarked = strings.NewReplacer(string(shiftOut), "", string(shiftIn), "")
+
 // run is text in one face, at x mm from the left of its line.
 type run struct {
 	text string
@@ -141,6 +156,11 @@ func shape(out []glyph, spans []Span, base style, at place) ([]glyph, *Fault) {
 			text = strings.ReplaceAll(text, "\r\n", "\n")
 		}
 		for i := 0; i < len(text); {
+			if text[i] == shiftOut || text[i] == shiftIn {
+				st.also = text[i] == shiftOut || sp.also
+				i++
+				continue
+			}
 			// The cluster is text[i:end]: a character and the marks that combine with it.
 			_, n := utf8.DecodeRuneInString(text[i:])
 			end := i + n

@@ -60,11 +60,11 @@ func instructions(w *words, keys ...string) []layout.Block {
 		return []layout.Block{heading(w, "instructions"), layout.Paragraph(strings.Join(said, " "))}
 	}
 	t := layout.Table{}
-	for _, name := range w.apart("language_name") {
+	for _, name := range w.voices("language_name") {
 		t.Columns = append(t.Columns, layout.Column{Head: name, Share: 1})
 	}
 	for _, k := range keys {
-		t.Rows = append(t.Rows, w.apart(k))
+		t.Rows = append(t.Rows, w.voices(k))
 	}
 	return []layout.Block{heading(w, "instructions"), t}
 }

@@ -162,20 +162,20 @@ func Render(ctx context.Context, r *Request, is Issue) (Rendered, error) {
 	}
 	fileTitle := title.Text + " " + is.Number
 
-	foot := w.apart("foot.document", "Number", is.Number)
+	foot := w.voices("foot.document", "Number", is.Number)
 	if until, ok := r.ValidUntil(is.IssuedAt); ok {
-		for i, valid := range w.apart("foot.valid_until", "Date", w.ShortDate(until)) {
+		for i, valid := range w.voices("foot.valid_until", "Date", w.ShortDate(until)) {
 			foot[i] += " · " + valid
 		}
 	}
-	foot = append(foot, w.apart("foot.data_protection", "Issuer", is.SealedBy)...)
+	foot = append(foot, w.voices("foot.data_protection", "Issuer", is.SealedBy)...)
 	doc := layout.Document{
 		Language:    w.tongues[0].language,
 		Title:       fileTitle,
 		Number:      is.Number,
 		Issued:      issuedAt,
 		Institution: layout.Institution{Name: is.SealedBy, Mark: is.Mark, MarkAlt: w.apart("head.mark", "Issuer", is.SealedBy)[0]},
-		Header:      append([]string{is.Number}, w.apart("head.issued", "Date", issued)...),
+		Header:      append([]string{is.Number}, w.voices("head.issued", "Date", issued)...),
 		Footer: layout.Footer{
 			URL:         is.VerificationURL,
 			CodeLabel:   w.say("foot.code"),
@@ -215,9 +215,9 @@ func sealBox(is Issue, w *words) layout.SealBox {
 	at := is.IssuedAt.In(Andorra)
 	date := wire.DateOf(at)
 	lines := slices.Concat(
-		w.apart("seal.by", "Issuer", is.SealedBy),
-		w.apart("seal.at", "Date", date, "Time", at.Format("15:04:05")),
-		w.apart("seal.law"),
+		w.voices("seal.by", "Issuer", is.SealedBy),
+		w.voices("seal.at", "Date", date, "Time", at.Format("15:04:05")),
+		w.voices("seal.law"),
 	)
 	if is.Proof {
 		lines = append(lines, w.say("proof"))

@@ -189,8 +189,8 @@ func composeVoucher(r *Request, is Issue, w *words) page {
 // outsidePath is loud: outside the preferred path the patient pays much more.
 func outsidePath(d *MedicalVoucher, w *words) layout.Block {
 	var n layout.Notice
-	means := w.apart("medical_voucher_abroad.outside_means", "Rate", w.Percent(d.Rate))
-	for i, what := range w.apart("medical_voucher_abroad.outside") {
+	means := w.voices("medical_voucher_abroad.outside_means", "Rate", w.Percent(d.Rate))
+	for i, what := range w.voices("medical_voucher_abroad.outside") {
 		if i > 0 {
 			n.Spans = append(n.Spans, layout.Span{Text: "\n"})
 		}

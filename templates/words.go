@@ -10,6 +10,7 @@ import (
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"golang.org/x/text/language"
 
+	"segell/layout"
 	"segell/wire"
 )
 
@@ -88,6 +89,16 @@ func (w *words) apart(key string, pairs ...any) []string {
 	return texts
 }
 
+// voices is apart for texts that stand on the page as they are: each is heard in
+// its own language.
+func (w *words) voices(key string, pairs ...any) []string {
+	texts := w.apart(key, pairs...)
+	for i := range texts[1:] {
+		texts[i+1] = layout.Second(texts[i+1])
+	}
+	return texts
+}
+
 // count is say in the plural form of n, which the text finds as {{.Count}}.
 func (w *words) count(key string, n int, pairs ...any) string {
 	texts := make([]string, 2)
@@ -109,18 +120,21 @@ func beside(text, also string) string {
 	case also == "", also == text:
 		return text
 	case strings.HasPrefix(also, text+" "):
-		return also
+		return text + layout.Second(also[len(text):])
 	}
-	return text + " / " + also
+	return text + " / " + layout.Second(also)
 }
 
 // under stands the lines of two languages one under the other, each line once.
 func under(texts []string) string {
 	var lines []string
-	for _, text := range texts {
+	for i, text := range texts {
 		for line := range strings.SplitSeq(text, "\n") {
-			if !slices.Contains(lines, line) {
+			switch {
+			case i == 0:
 				lines = append(lines, line)
+			case !slices.Contains(lines, line):
+				lines = append(lines, layout.Second(line))
 			}
 		}
 	}

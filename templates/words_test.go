@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"segell/layout"
 	"segell/wire"
 )
 
@@ -255,14 +256,14 @@ func TestPlurals(t *testing.T) {
 func TestTwoLanguages(t *testing.T) {
 	w := wordsOf("ca-fr")
 	for _, c := range []struct{ got, want string }{
-		{w.say("holder.heading"), "Titular / Titulaire"},
+		{w.say("holder.heading"), "Titular / " + layout.Second("Titulaire")},
 		{w.say("holder.nia"), "NIA"},
-		{w.say("proof"), "PROVA — sense valor (essai, sans valeur)"},
-		{w.term("relationship", "child"), "Fill o filla / Enfant"},
-		{w.say("head.issued", "Date", wire.MustDate("2026-04-01")), "Data d’expedició: 1 d’abril del 2026 / Date de délivrance\u202f: 1er avril 2026"},
+		{w.say("proof"), "PROVA — sense valor" + layout.Second(" (essai, sans valeur)")},
+		{w.term("relationship", "child"), "Fill o filla / " + layout.Second("Enfant")},
+		{w.say("head.issued", "Date", wire.MustDate("2026-04-01")), "Data d’expedició: 1 d’abril del 2026 / " + layout.Second("Date de délivrance\u202f: 1er avril 2026")},
 		{strings.Join(w.apart("yes"), "|"), "Sí|Oui"},
-		{under([]string{"Andorra la Vella,\n2 de març", "Andorra la Vella,\n2 de marzo"}), "Andorra la Vella,\n2 de març\n2 de marzo"},
-		{w.count("months", 2), "2 mesos / 2 mois"},
+		{under([]string{"Andorra la Vella,\n2 de març", "Andorra la Vella,\n2 de marzo"}), "Andorra la Vella,\n2 de març\n" + layout.Second("2 de marzo")},
+		{w.count("months", 2), "2 mesos / " + layout.Second("2 mois")},
 	} {
 		if c.got != c.want {
 			t.Errorf("said %q, want %q", c.got, c.want)
