@@ -136,7 +136,7 @@ func newGrid(s *setter, cs []Column, rows []Row) *grid {
 	g := &grid{setter: s, columns: cs, x: make([]float64, len(cs)), width: s.width(), carried: -1}
 	least := g.least(rows)
 	g.w = widths(g.width, cs, least)
-	if g.roomForHeads(least) {
+	if g.roomForHeads(least, rows) {
 		g.w = widths(g.width, cs, least)
 	}
 	at := 0.0
@@ -186,26 +186,56 @@ func (g *grid) least(rows []Row) []float64 {
 
 // roomForHeads raises the least widths so that a head which nearly fits its
 // column stands on one line, as long as the table has the width for all of them
-// and no other head must be broken for it. It reports whether there is such a head.
-func (g *grid) roomForHeads(least []float64) (raised bool) {
+// and nothing else must be broken for it: no other head, no word that fits its
+// cell. It reports whether there is such a head.
+func (g *grid) roomForHeads(least []float64, rows []Row) (raised bool) {
 	const nearly = 1.25
-	heads, room := make([]float64, len(g.columns)), g.width
+	heads := make([]float64, len(g.columns))
+	wanting := false
 	for i, c := range g.columns {
 		for _, l := range g.set(plain(c.Head), tableHead, g.width, "a table's header") {
 			heads[i] = max(heads[i], l.width+2*cellX+0.01)
 		}
+		wanting = wanting || heads[i] > g.w[i] && heads[i] <= nearly*g.w[i]
+	}
+	if !wanting {
+		return false
+	}
+	room := g.width
+	for i, word := range longestWords(rows, len(g.columns)) {
 		if heads[i] <= g.w[i] {
 			least[i] = max(least[i], heads[i])
+		}
+		if ls, err := set(plain(word), tableStyle, g.width, place{}); err == nil && len(ls) > 0 {
+			least[i] = max(least[i], min(ls[0].width+2*cellX+0.01, g.w[i]))
 		}
 		room -= least[i]
 	}
 	for i, head := range heads {
 		if head > g.w[i] && head <= nearly*g.w[i] && head-least[i] <= room {
 			room -= head - least[i]
-			least[i], raised = head, true
+			least[i], raised = max(least[i], head), true
 		}
 	}
 	return raised
+}
+
+// longestWords is the longest word of each column, by its characters.
+func longestWords(rows []Row, columns int) []string {
+	longest := make([]string, columns)
+	for _, r := range rows {
+		if r.Kind == GroupRow || r.Kind == RemarkRow {
+			continue
+		}
+		for i := range longest {
+			for word := range strings.FieldsSeq(r.Cells[i]) {
+				if len(word) > len(longest[i]) {
+					longest[i] = word
+				}
+			}
+		}
+	}
+	return longest
 }
 
 // widths shares a width among columns, each at least so wide as it must be.

@@ -331,3 +331,24 @@ func BenchmarkTable(b *testing.B) {
 		})
 	}
 }
+
+// A head that lacks a little room gets it, but never at the cost of a word or of another head.
+func TestHeadsGetRoom(t *testing.T) {
+	d := everything()
+	tab := Table{Columns: []Column{{Head: "Full", Share: 30}, {Head: "Acte", Share: 60}, {Head: "Base diària (€)", Share: 20, Right: true}, {Head: "Dies", Share: 40, Right: true}}}
+	tab.Rows = [][]string{{"2500000000000001", "Consulta", "83,33", "28"}}
+	d.Body = []Block{Title{Text: "Extracte"}, tab}
+	text := tool(t, "poppler-utils", "pdftotext", "-layout", save(t, render(t, d).PDF), "-")
+	for _, whole := range []string{"Base diària (€)", "2500000000000001"} {
+		if !strings.Contains(text, whole) {
+			t.Errorf("%q is broken in\n%s", whole, text)
+		}
+	}
+	tab.Columns[0].Share = 18 // now the number fills its column: the head must not take its room
+	tab.Columns[1].Share = 10
+	d.Body = []Block{Title{Text: "Extracte"}, tab}
+	text = tool(t, "poppler-utils", "pdftotext", "-layout", save(t, render(t, d).PDF), "-")
+	if !strings.Contains(text, "2500000000000001") {
+		t.Errorf("a head took the room of a number in\n%s", text)
+	}
+}
