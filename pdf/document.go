@@ -28,28 +28,6 @@ type Options struct {
 	Attachments []Attachment
 }
 
-// Attachment is a file that the document carries (ISO 19005-3, 6.8).
-type Attachment struct {
-	Name         string // with its extension
-	Description  string
-	MIME         string // "application/json"
-	Relationship Relationship
-	Modified     time.Time // required
-	Data         []byte
-}
-
-// Relationship says what an attached file is to the document.
-type Relationship string
-
-// The relationships ISO 19005-3 knows.
-const (
-	Source      Relationship = "Source"      // what the document was made from
-	Data        Relationship = "Data"        // what its tables or charts show
-	Alternative Relationship = "Alternative" // the same content in another form
-	Supplement  Relationship = "Supplement"  // something more
-	Unspecified Relationship = "Unspecified"
-)
-
 // Document is the handle by which the author of a document says what its content means, while maroto (or anyone who
 // calls the gofpdf methods of [Fpdf]) says where it goes. It is not safe for concurrent use; different documents are
 // independent of each other.
@@ -218,9 +196,6 @@ func (d *Document) End() {
 	}
 	d.scopes = d.scopes[:n-1]
 }
-
-// Attach adds a file to the document, which makes it PDF/A-3a.
-func (d *Document) Attach(a Attachment) { d.options.Attachments = append(d.options.Attachments, a) }
 
 // mostFaults bounds what is remembered of a document that is wrong all over.
 const mostFaults = 100

@@ -1,9 +1,9 @@
 package gofpdf
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"strings"
 	"time"
@@ -29,8 +29,9 @@ type Fpdf struct {
 	page                            int // from 1; 0 before the first
 	pages                           []page
 	stream                          content.Stream
-	mark                            int // scope whose mark is open; 0 none, layoutMark an automatic artifact
-	level                           int // of compression
+	deflated                        []byte // room to compress a page in
+	mark                            int    // scope whose mark is open; 0 none, layoutMark an automatic artifact
+	level                           int    // of compression
 	fonts                           []*face
 	current                         *face
 	family, style                   string // as SetFont got them last
@@ -185,12 +186,12 @@ func (f *Fpdf) endPage() {
 	if f.stream.Bad() {
 		f.doc.fault(Fault{Rule: RuleOutside, Page: f.page, Detail: "a coordinate is not a number or lies far outside"})
 	}
-	p := &f.pages[f.page-1]
+	content := f.stream.Bytes
 	if f.level > 0 {
-		p.content = file.Deflate(make([]byte, 0, len(f.stream.Bytes)/3+64), f.stream.Bytes, f.level)
-	} else {
-		p.content = append([]byte(nil), f.stream.Bytes...)
+		f.deflated = file.Deflate(f.deflated[:0], content, f.level)
+		content = f.deflated
 	}
+	f.pages[f.page-1].content = bytes.Clone(content)
 }
 
 // PageNo returns the number of the page being drawn, from 1.
@@ -342,21 +343,6 @@ func (f *Fpdf) SetCompression(compress bool) {
 	if compress {
 		f.level = defaultLevel
 	}
-}
-
-// Output writes the document. The error is that of [Document.Check], or the writer's. A document is written once.
-func (f *Fpdf) Output(w io.Writer) error {
-	b, err := f.Bytes()
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(b)
-	return err
-}
-
-// OutputAndClose writes the document and closes the writer.
-func (f *Fpdf) OutputAndClose(w io.WriteCloser) error {
-	return errors.Join(f.Output(w), w.Close())
 }
 
 func finite(values ...float64) bool {

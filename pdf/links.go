@@ -1,8 +1,10 @@
 package gofpdf
 
 import (
+	"fmt"
 	"net/url"
 
+	"github.com/phpdave11/gofpdf/file"
 	"github.com/phpdave11/gofpdf/structure"
 )
 
@@ -12,14 +14,6 @@ type link struct {
 	box      structure.Box
 	address  string
 	contents string
-}
-
-// bookmark is an entry of the outline.
-type bookmark struct {
-	title string
-	level int
-	page  int // from 0
-	y     float64
 }
 
 // LinkString makes a rectangle a link to a web address (http, https), a mail address or a telephone number. It becomes
@@ -78,26 +72,20 @@ func usable(address string) bool {
 	return false
 }
 
-// Bookmark adds an entry to the outline that leads to a height of the page being drawn; y −1 is the cursor's. Level 0
-// is the highest; an entry may be one level deeper than the one before.
-func (f *Fpdf) Bookmark(title string, level int, y float64) {
-	if !f.drawable() {
-		return
+func (o *output) writeLink(i int) {
+	l := &o.links[i]
+	w := o.w
+	w.Open(o.annotations[i])
+	b := append(w.Bytes, "<</Type/Annot/Subtype/Link/F 4/Border[0 0 0]/Rect["...)
+	for n, v := range [4]float64{l.box.XMin, l.box.YMin, l.box.XMax, l.box.YMax} {
+		if n > 0 {
+			b = append(b, ' ')
+		}
+		b = file.AppendNumber(b, v, 2)
 	}
-	deepest := 0
-	if n := len(f.bookmarks); n > 0 {
-		deepest = f.bookmarks[n-1].level + 1
-	}
-	if level < 0 || level > deepest || title == "" || !plainText(title) {
-		f.SetErrorf("pdf: a bookmark must have a text and be at most one level deeper than the one before")
-		return
-	}
-	if y == -1 {
-		y = f.y
-	}
-	if !finite(y) {
-		f.SetErrorf("pdf: a bookmark's height is out of range")
-		return
-	}
-	f.bookmarks = append(f.bookmarks, bookmark{title: title, level: level, page: f.page - 1, y: f.pages[f.page-1].height - y*f.k})
+	b = fmt.Appendf(b, "]/P %d 0 R/StructParent %d/Contents", o.pages[l.page], len(o.pages)+i)
+	b = file.AppendText(b, l.contents)
+	b = append(file.AppendText(append(b, "/A<</S/URI/URI"...), l.address), ">>"...)
+	w.Bytes = append(b, ">>"...)
+	w.Close()
 }

@@ -165,32 +165,50 @@ func (f *Fpdf) TextJustified(x, y, width float64, s string) {
 
 // line writes text with extra points after each space.
 func (f *Fpdf) line(x, y float64, s string, extra float64) {
-	if f.err != nil || s == "" {
-		return
-	}
-	if f.page == 0 || f.current == nil {
-		f.SetErrorf("pdf: text needs a page and a font")
-		return
-	}
-	if !utf8.ValidString(s) || len(s) > longestLine {
-		f.SetErrorf("pdf: a text is not UTF-8 or has more than %d bytes", longestLine)
+	if s == "" || !f.writable(s) {
 		return
 	}
 	c := f.current
-	for _, r := range s { // before anything is written
-		if _, ok := c.Glyph(r); !ok {
-			f.missing(c, s)
-			return
-		}
-	}
 	element := f.own(text)
 	p := &f.pages[f.page-1]
 	p.fonts |= 1 << c.index
 	px, py := x*f.k, p.height-y*f.k
-
 	f.stream.BeginLine(c.index, f.size, f.textColor, px, py, f.join(px, py))
+	end := f.show(s, px, extra)
+	f.stream.EndLine()
+	last, _ := utf8.DecodeLastRuneInString(s)
+	f.before = lineEnd{x: end, y: py, face: c, last: last}
 	perUnit := f.size / float64(c.UnitsPerEm)
-	pen, before, last := px, font.GlyphID(0), rune(0)
+	f.cover(element, text, px, py+float64(c.Descent)*perUnit*0.8, end, py+float64(c.CapHeight)*perUnit)
+}
+
+// writable tells, before anything is written, whether all of a text can be, and sets the error if not.
+func (f *Fpdf) writable(s string) bool {
+	if f.err != nil {
+		return false
+	}
+	if f.page == 0 || f.current == nil {
+		f.SetErrorf("pdf: text needs a page and a font")
+		return false
+	}
+	if !utf8.ValidString(s) || len(s) > longestLine {
+		f.SetErrorf("pdf: a text is not UTF-8 or has more than %d bytes", longestLine)
+		return false
+	}
+	for _, r := range s {
+		if _, ok := f.current.Glyph(r); !ok {
+			f.missing(f.current, s)
+			return false
+		}
+	}
+	return true
+}
+
+// show writes the characters of a line that begins at x, with kerning and extra points after each space, and returns
+// where it ends.
+func (f *Fpdf) show(s string, x, extra float64) float64 {
+	c, before := f.current, font.GlyphID(0)
+	perUnit := f.size / float64(c.UnitsPerEm)
 	for _, r := range s {
 		cid, glyph, err := c.subset.CID(r)
 		if err != nil {
@@ -200,20 +218,18 @@ func (f *Fpdf) line(x, y float64, s string, extra float64) {
 		if before != 0 {
 			if kern := c.Kern(before, glyph); kern != 0 {
 				f.stream.Adjust(float64(kern) * 1000 / float64(c.UnitsPerEm))
-				pen += float64(kern) * perUnit
+				x += float64(kern) * perUnit
 			}
 		}
 		f.stream.Show(cid)
-		pen += float64(c.Advance(glyph)) * perUnit
-		before, last = glyph, r
+		x += float64(c.Advance(glyph)) * perUnit
+		before = glyph
 		if r == ' ' && extra > 0 {
 			f.stream.Adjust(extra * 1000 / f.size)
-			pen += extra
+			x += extra
 		}
 	}
-	f.stream.EndLine()
-	f.before = lineEnd{x: pen, y: py, face: c, last: last}
-	f.cover(element, text, px, py+float64(c.Descent)*perUnit*0.8, pen, py+float64(c.CapHeight)*perUnit)
+	return x
 }
 
 // join returns the code of the space that keeps the next line apart from the one before it in the same text object; 0

@@ -105,11 +105,13 @@ func compare(b *testing.B, args ...string) {
 		b.ReportMetric(float64(segell.Processor)/1e6, "segell-ms")
 		b.ReportMetric(float64(stock.Processor)/float64(segell.Processor), "x-faster")
 		b.ReportMetric(float64(stock.Bytes)/float64(segell.Bytes), "x-fewer-bytes")
+		b.ReportMetric(float64(stock.Allocations)/float64(segell.Allocations), "x-fewer-allocations")
 		b.ReportMetric(float64(segell.Bytes)/1024, "segell-KB-allocated")
 		b.ReportMetric(float64(stock.Size)/1024, "stock-KB-file")
 		b.ReportMetric(float64(segell.Size)/1024, "segell-KB-file")
 		b.ReportMetric(float64(stock.Peak)/(1<<20), "stock-MB-peak")
 		b.ReportMetric(float64(segell.Peak)/(1<<20), "segell-MB-peak")
+		b.ReportMetric(100*float64(segell.Peak)/float64(stock.Peak), "%-of-stock's-peak")
 	}
 }
 
@@ -121,6 +123,7 @@ func BenchmarkLetter(b *testing.B) { compare(b, "-document", "letter", "-n", "20
 
 func BenchmarkTable150(b *testing.B) { compare(b, "-document", "table", "-rows", "150", "-n", "60") }
 
+// 3,000 rows are 101 pages.
 func BenchmarkTable3000(b *testing.B) { compare(b, "-document", "table", "-rows", "3000", "-n", "6") }
 
 // Time and memory a row, from 30 rows to 30,000: what stays the same grows in step.
@@ -156,24 +159,26 @@ func BenchmarkTwoCores(b *testing.B) {
 	}
 }
 
-// What does not depend on how busy the machine is: bytes allocated against stock's, and the size of what must be no
-// larger. Times are the benchmarks' to tell.
+// What does not depend on how busy the machine is: bytes allocated against stock's, and the size of the file. A
+// certificate is no larger; a long table is, since each of its cells is a structure element, and must not grow further.
+// Times and the memory held at the peak are the benchmarks' to tell: the collector of garbage comes later when the
+// machine is busy.
 func TestRatios(t *testing.T) {
 	for _, c := range []struct {
-		name         string
-		fewer, small float64
-		args         []string
+		name          string
+		fewer, larger float64
+		args          []string
 	}{
-		{"certificate", 20, 1, []string{"-document", "certificate", "-n", "40"}},
-		{"letter", 15, 1, []string{"-document", "letter", "-n", "40"}},
-		{"150 rows", 5, 0, []string{"-document", "table", "-rows", "150", "-n", "10"}},
-		{"3,000 rows", 2, 0, []string{"-document", "table", "-rows", "3000", "-n", "2"}},
+		{"certificate", 30, 1, []string{"-document", "certificate", "-n", "40"}},
+		{"letter", 35, 1, []string{"-document", "letter", "-n", "40"}},
+		{"150 rows", 12, 3, []string{"-document", "table", "-rows", "150", "-n", "10"}},
+		{"3,000 rows", 6, 10, []string{"-document", "table", "-rows", "3000", "-n", "2"}},
 	} {
 		stock, segell := turn(t, c.args...)
 		fewer := float64(stock.Bytes) / float64(segell.Bytes)
 		t.Logf("%s: %.1f× faster, %.1f× fewer bytes, %d bytes for %d", c.name, float64(stock.Processor)/float64(segell.Processor), fewer, segell.Size, stock.Size)
-		if fewer < c.fewer || c.small > 0 && float64(segell.Size) > c.small*float64(stock.Size) {
-			t.Errorf("%s: want %.0f× fewer bytes allocated, and a certificate no larger", c.name, c.fewer)
+		if fewer < c.fewer || float64(segell.Size) > c.larger*float64(stock.Size) {
+			t.Errorf("%s: want %.0f× fewer bytes allocated, and a file at most %.0f× as large", c.name, c.fewer, c.larger)
 		}
 	}
 }

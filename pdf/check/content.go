@@ -40,7 +40,7 @@ func (j *judge) page(number int, p *leaf) {
 		j.violated("PDF 7.8.2", "%s: %v", at, err)
 		return
 	}
-	j.content(at, p, resources, data)
+	(&content{judge: j, at: at, page: p, resources: resources}).read(data)
 	if p.sees {
 		if group, ok := as[dict](j.file, p.dict["Group"]); !ok || group["S"] != name("Transparency") || group["CS"] != name("DeviceRGB") {
 			j.violated("A 6.2.10", "%s is transparent and does not say in which colour space", at)
@@ -59,113 +59,142 @@ func num(v any) float64 {
 	return 0
 }
 
-// content goes through a content stream.
-func (j *judge) content(at string, p *leaf, resources dict, data []byte) {
+// content is a content stream that is being gone through.
+type content struct {
+	*judge
+	at        string // names the page
+	page      *leaf
+	resources dict
+	operands  []any
+	font      *fontFacts
+	saved     []*fontFacts
+	inText    bool
+	marked    bool
+	path      bool
+}
+
+// read goes through the stream, up to what keeps the rest from being understood.
+func (c *content) read(data []byte) {
 	l := &lexer{b: data}
-	var stack []any
-	var font *fontFacts
-	var saved []*fontFacts
-	inText, marked, path := false, false, false
-	resource := func(kind name, v any) (any, bool) {
-		all, _ := as[dict](j.file, resources[kind])
-		key, ok := v.(name)
-		if !ok || all[key] == nil {
-			j.violated("A 6.2.2", "%s uses a %s it does not have", at, kind)
-			return nil, false
-		}
-		return all[key], true
-	}
-	own := func(what string) {
-		if !marked {
-			j.violated("UA 7.1", "%s has %s that is neither tagged nor an artifact", at, what)
-		}
-	}
 	for !l.end() {
 		v, err := l.object(0)
 		if err != nil {
-			j.violated("PDF 7.8.2", "%s: content: %v", at, err)
+			c.violated("PDF 7.8.2", "%s: content: %v", c.at, err)
 			return
 		}
 		op, ok := v.(keyword)
 		if !ok {
-			stack = append(stack, v)
+			c.operands = append(c.operands, v)
 			continue
 		}
-		want, known := operands[op]
-		if !known || want != len(stack) {
-			j.violated("A 6.2.2", "%s: content: operator %s is unknown or has the wrong operands", at, op)
+		if want, known := operands[op]; !known || want != len(c.operands) {
+			c.violated("A 6.2.2", "%s: content: operator %s is unknown or has the wrong operands", c.at, op)
 			return
 		}
-		for _, v := range stack {
+		for _, v := range c.operands {
 			if n := num(v); n > 32767*16 || n < -32767*16 {
-				j.violated("A 6.1.13", "%s: content: a number is out of range", at)
+				c.violated("A 6.1.13", "%s: content: a number is out of range", c.at)
 			}
 		}
-		switch op {
-		case "q":
-			if saved = append(saved, font); len(saved) > 28 {
-				j.violated("A 6.1.13", "%s: more than 28 graphics states are saved", at)
-			}
-		case "Q":
-			if len(saved) == 0 {
-				j.violated("PDF 8.4.2", "%s: Q without q", at)
-				return
-			}
-			font, saved = saved[len(saved)-1], saved[:len(saved)-1]
-		case "BT", "ET":
-			if inText == (op == "BT") {
-				j.violated("PDF 9.4.1", "%s: BT and ET do not match", at)
-			}
-			inText = op == "BT"
-		case "Tf":
-			if v, ok := resource("Font", stack[0]); ok {
-				font = j.font(v)
-			}
-		case "TJ":
-			own("text")
-			if font == nil || !inText {
-				j.violated("PDF 9.4.3", "%s shows text without a font", at)
-				break
-			}
-			a, _ := stack[0].(array)
-			for _, part := range a {
-				if s, ok := part.(text); ok {
-					font.show(s)
-				}
-			}
-		case "Do":
-			own("a picture")
-			if v, ok := resource("XObject", stack[0]); ok {
-				j.picture(at, p, v)
-			}
-		case "gs":
-			if v, ok := resource("ExtGState", stack[0]); ok {
-				j.state(at, p, v)
-			}
-		case "m", "l", "c", "re", "h":
-			path = true
-		case "S", "f", "f*", "B", "B*":
-			own("a line or area")
-			if !path {
-				j.violated("PDF 8.5.3", "%s paints no path", at)
-			}
-			path = false
-		case "BDC":
-			if marked {
-				j.violated("UA 7.1", "%s has marked content in marked content", at)
-			}
-			marked = true
-			j.mark(at, p, stack)
-		case "EMC":
-			if !marked {
-				j.violated("PDF 14.6", "%s: EMC without BDC", at)
-			}
-			marked = false
+		if !c.operate(op) {
+			return
 		}
-		stack = stack[:0]
+		c.operands = c.operands[:0]
 	}
-	if len(stack) > 0 || marked || inText || len(saved) > 0 {
-		j.violated("PDF 7.8.2", "%s: content ends in the middle", at)
+	if len(c.operands) > 0 || c.marked || c.inText || len(c.saved) > 0 {
+		c.violated("PDF 7.8.2", "%s: content ends in the middle", c.at)
+	}
+}
+
+// operate does what an operator says; false when the rest cannot be understood any more.
+func (c *content) operate(op keyword) bool {
+	switch op {
+	case "q":
+		if c.saved = append(c.saved, c.font); len(c.saved) > 28 {
+			c.violated("A 6.1.13", "%s: more than 28 graphics states are saved", c.at)
+		}
+	case "Q":
+		n := len(c.saved)
+		if n == 0 {
+			c.violated("PDF 8.4.2", "%s: Q without q", c.at)
+			return false
+		}
+		c.font, c.saved = c.saved[n-1], c.saved[:n-1]
+	case "BT", "ET", "Tf", "TJ":
+		c.text(op)
+	case "Do":
+		c.owned("a picture")
+		if v, ok := c.resource("XObject"); ok {
+			c.picture(c.at, c.page, v)
+		}
+	case "gs":
+		if v, ok := c.resource("ExtGState"); ok {
+			c.state(c.at, c.page, v)
+		}
+	case "m", "l", "c", "re", "h":
+		c.path = true
+	case "S", "f", "f*", "B", "B*":
+		c.owned("a line or area")
+		if !c.path {
+			c.violated("PDF 8.5.3", "%s paints no path", c.at)
+		}
+		c.path = false
+	case "BDC":
+		if c.marked {
+			c.violated("UA 7.1", "%s has marked content in marked content", c.at)
+		}
+		c.marked = true
+		c.mark(c.at, c.page, c.operands)
+	case "EMC":
+		if !c.marked {
+			c.violated("PDF 14.6", "%s: EMC without BDC", c.at)
+		}
+		c.marked = false
+	}
+	return true
+}
+
+func (c *content) text(op keyword) {
+	switch op {
+	case "BT", "ET":
+		if c.inText == (op == "BT") {
+			c.violated("PDF 9.4.1", "%s: BT and ET do not match", c.at)
+		}
+		c.inText = op == "BT"
+	case "Tf":
+		if v, ok := c.resource("Font"); ok {
+			c.font = c.judge.font(v)
+		}
+	case "TJ":
+		c.owned("text")
+		if c.font == nil || !c.inText {
+			c.violated("PDF 9.4.3", "%s shows text without a font", c.at)
+			return
+		}
+		parts, _ := c.operands[0].(array)
+		for _, part := range parts {
+			if s, ok := part.(text); ok {
+				c.font.show(s)
+			}
+		}
+	}
+}
+
+// resource returns what the first operand names.
+func (c *content) resource(kind name) (any, bool) {
+	all, _ := as[dict](c.file, c.resources[kind])
+	key, ok := c.operands[0].(name)
+	if !ok || all[key] == nil {
+		c.violated("A 6.2.2", "%s uses a %s it does not have", c.at, kind)
+		return nil, false
+	}
+	return all[key], true
+}
+
+// owned judges that what is shown is tagged or an artifact.
+func (c *content) owned(what string) {
+	if !c.marked {
+		c.violated("UA 7.1", "%s has %s that is neither tagged nor an artifact", c.at, what)
 	}
 }
 

@@ -65,12 +65,6 @@ func (j *judge) judgeFont(f *fontFacts) {
 		j.violated("A 6.2.11.4.1", "font %s: %v", base, err)
 		return
 	}
-	advances, outlines, per := trueType(data)
-	if advances == nil {
-		j.violated("A 6.2.11.4.1", "the program of font %s is broken", base)
-		return
-	}
-	widths := j.widths(d["W"])
 	unicode, ok := as[stream](j.file, f.dict["ToUnicode"])
 	var meaning map[uint16]string
 	if ok {
@@ -84,6 +78,17 @@ func (j *judge) judgeFont(f *fontFacts) {
 	}
 	if f.odd {
 		j.violated("PDF 9.7.6", "a text in font %s has half a code", base)
+	}
+	j.codes(f, base, data, j.widths(d["W"]), meaning)
+}
+
+// codes judges that the codes shown have glyphs in the program, of the widths that the file says, and stand for
+// characters.
+func (j *judge) codes(f *fontFacts, base name, program []byte, widths map[uint16]float64, meaning map[uint16]string) {
+	advances, outlines, per := trueType(program)
+	if advances == nil {
+		j.violated("A 6.2.11.4.1", "the program of font %s is broken", base)
+		return
 	}
 	for code := range f.shown {
 		said, known := widths[code]

@@ -78,50 +78,63 @@ func (l *lexer) object(depth int) (any, error) {
 	case c == '(':
 		return l.literal()
 	case c == '<' && l.at+1 < len(l.b) && l.b[l.at+1] == '<':
-		l.at += 2
-		d := dict{}
-		for {
-			if l.end() {
-				return nil, l.fail("a dictionary does not end")
-			}
-			if bytes.HasPrefix(l.b[l.at:], []byte(">>")) {
-				l.at += 2
-				return d, nil
-			}
-			if l.b[l.at] != '/' {
-				return nil, l.fail("a dictionary's key is no name")
-			}
-			key, err := l.name()
-			if err != nil {
-				return nil, err
-			}
-			if _, twice := d[key]; twice {
-				return nil, l.fail("a dictionary has a key twice")
-			}
-			if d[key], err = l.value(depth + 1); err != nil {
-				return nil, err
-			}
-		}
+		return l.dict(depth)
 	case c == '<':
 		return l.hex()
 	case c == '[':
-		l.at++
-		a := array{}
-		for {
-			if l.end() {
-				return nil, l.fail("an array does not end")
-			}
-			if l.b[l.at] == ']' {
-				l.at++
-				return a, nil
-			}
-			v, err := l.value(depth + 1)
-			if err != nil {
-				return nil, err
-			}
-			a = append(a, v)
+		return l.array(depth)
+	}
+	return l.word()
+}
+
+func (l *lexer) dict(depth int) (any, error) {
+	l.at += 2
+	d := dict{}
+	for {
+		if l.end() {
+			return nil, l.fail("a dictionary does not end")
+		}
+		if bytes.HasPrefix(l.b[l.at:], []byte(">>")) {
+			l.at += 2
+			return d, nil
+		}
+		if l.b[l.at] != '/' {
+			return nil, l.fail("a dictionary's key is no name")
+		}
+		key, err := l.name()
+		if err != nil {
+			return nil, err
+		}
+		if _, twice := d[key]; twice {
+			return nil, l.fail("a dictionary has a key twice")
+		}
+		if d[key], err = l.value(depth + 1); err != nil {
+			return nil, err
 		}
 	}
+}
+
+func (l *lexer) array(depth int) (any, error) {
+	l.at++
+	a := array{}
+	for {
+		if l.end() {
+			return nil, l.fail("an array does not end")
+		}
+		if l.b[l.at] == ']' {
+			l.at++
+			return a, nil
+		}
+		v, err := l.value(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		a = append(a, v)
+	}
+}
+
+// word reads a number, true, false, null or a keyword.
+func (l *lexer) word() (any, error) {
 	start := l.at
 	for l.at < len(l.b) && !white(l.b[l.at]) && !delimiter(l.b[l.at]) {
 		l.at++

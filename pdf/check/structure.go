@@ -65,39 +65,43 @@ func (j *judge) readElement(r ref, parent *element, up ref, depth int) *element 
 	if !strings.Contains(" "+holders[e.role]+" ", " "+holder+" ") {
 		j.violated("UA 7.1", "%s stands in %s", role, holder)
 	}
-	page, _ := d["Pg"].(ref)
 	kids, ok := d["K"].(array)
 	if !ok && d["K"] != nil {
 		kids = array{d["K"]}
 	}
 	for _, k := range kids {
-		switch k := k.(type) {
-		case int:
-			e.marks = append(e.marks, marked{page, k})
-		case ref:
-			if c := j.readElement(k, e, r, depth+1); c != nil {
-				e.kids = append(e.kids, c)
-			}
-		case dict:
-			on, ok := k["Pg"].(ref)
-			if !ok {
-				on = page
-			}
-			switch k["Type"] {
-			case name("MCR"):
-				mcid, _ := k["MCID"].(int)
-				e.marks = append(e.marks, marked{on, mcid})
-			case name("OBJR"):
-				o, _ := k["Obj"].(ref)
-				e.notes = append(e.notes, o)
-			default:
-				j.violated("PDF 14.7.4", "%s holds an unknown thing", role)
-			}
-		default:
-			j.violated("PDF 14.7.4", "%s holds an unknown thing", role)
-		}
+		j.readKid(e, k, depth)
 	}
 	return e
+}
+
+// readKid reads one of the things that an element holds: content, an element, or an annotation.
+func (j *judge) readKid(e *element, k any, depth int) {
+	page, _ := e.dict["Pg"].(ref)
+	switch k := k.(type) {
+	case int:
+		e.marks = append(e.marks, marked{page, k})
+	case ref:
+		if c := j.readElement(k, e, e.self, depth+1); c != nil {
+			e.kids = append(e.kids, c)
+		}
+	case dict:
+		if on, ok := k["Pg"].(ref); ok {
+			page = on
+		}
+		switch k["Type"] {
+		case name("MCR"):
+			mcid, _ := k["MCID"].(int)
+			e.marks = append(e.marks, marked{page, mcid})
+		case name("OBJR"):
+			o, _ := k["Obj"].(ref)
+			e.notes = append(e.notes, o)
+		default:
+			j.violated("PDF 14.7.4", "%s holds an unknown thing", e.role)
+		}
+	default:
+		j.violated("PDF 14.7.4", "%s holds an unknown thing", e.role)
+	}
 }
 
 // structure judges the tree, and that it and the content of the pages say the same of each other.
@@ -107,47 +111,15 @@ func (j *judge) structure() {
 	level := 0
 	var walk func(e *element)
 	walk = func(e *element) {
-		for _, m := range e.marks {
-			p := j.byPage[m.page]
-			if p == nil || owned[m] {
-				j.violated("UA 7.1", "%s has content that is not there or another's", e.role)
-				continue
-			}
-			owned[m] = true
-			if tag, ok := p.marks[m.mcid]; !ok || tag != e.role {
-				j.violated("UA 7.1", "%s has content that is not on its page or tagged as something else", e.role)
-			}
-			back, _ := as[array](j.file, parents[p.key])
-			if m.mcid < 0 || m.mcid >= len(back) || back[m.mcid] != e.self {
-				j.violated("PDF 14.7.4.4", "the content of %s does not lead back to it", e.role)
-			}
-		}
-		switch {
-		case e.role == "Figure":
-			if alt, _ := e.dict["Alt"].(text); strings.TrimSpace(plain(alt)) == "" {
-				j.violated("UA 7.3", "a figure has no words (Alt)")
-			}
-		case len(e.role) == 2 && e.role[0] == 'H':
-			if n := int(e.role[1] - '0'); n > level+1 {
+		j.marks(e, parents, owned)
+		if len(e.role) == 2 && e.role[0] == 'H' {
+			n := int(e.role[1] - '0')
+			if n > level+1 {
 				j.violated("UA 7.4.2", "a heading of level %d follows level %d", n, level)
-				level = n
-			} else {
-				level = n
 			}
-		case e.role == "Table":
-			j.table(e)
-		case e.role == "TH":
-			if a, _ := e.dict["A"].(dict); a["O"] != name("Table") || a["Scope"] == nil {
-				j.violated("UA 7.5", "a header cell does not say of what it is the header")
-			}
-		case e.role == "Link":
-			if len(e.notes) == 0 {
-				j.violated("UA 7.18.5", "a link leads nowhere")
-			}
+			level = n
 		}
-		if empty := len(e.marks)+len(e.kids)+len(e.notes) == 0; empty && (e.role == "L" || e.role == "Table" || e.role == "TR" || e.role == "Document") {
-			j.violated("UA 7.1", "%s is empty", e.role)
-		}
+		j.element(e)
 		for _, c := range e.kids {
 			walk(c)
 		}
@@ -162,6 +134,49 @@ func (j *judge) structure() {
 				j.violated("UA 7.1", "page %d has content tagged %s that no element has", i+1, tag)
 			}
 		}
+	}
+}
+
+// marks judges the content of an element: it is there, tagged with the role, nobody else's, and leads back.
+func (j *judge) marks(e *element, parents map[int]any, owned map[marked]bool) {
+	for _, m := range e.marks {
+		p := j.byPage[m.page]
+		if p == nil || owned[m] {
+			j.violated("UA 7.1", "%s has content that is not there or another's", e.role)
+			continue
+		}
+		owned[m] = true
+		if tag, ok := p.marks[m.mcid]; !ok || tag != e.role {
+			j.violated("UA 7.1", "%s has content that is not on its page or tagged as something else", e.role)
+		}
+		back, _ := as[array](j.file, parents[p.key])
+		if m.mcid < 0 || m.mcid >= len(back) || back[m.mcid] != e.self {
+			j.violated("PDF 14.7.4.4", "the content of %s does not lead back to it", e.role)
+		}
+	}
+}
+
+// element judges what the role asks of an element.
+func (j *judge) element(e *element) {
+	empty := len(e.marks)+len(e.kids)+len(e.notes) == 0
+	switch e.role {
+	case "Figure":
+		if alt, _ := e.dict["Alt"].(text); strings.TrimSpace(plain(alt)) == "" {
+			j.violated("UA 7.3", "a figure has no words (Alt)")
+		}
+	case "Table":
+		j.table(e)
+	case "TH":
+		if a, _ := e.dict["A"].(dict); a["O"] != name("Table") || a["Scope"] == nil {
+			j.violated("UA 7.5", "a header cell does not say of what it is the header")
+		}
+	case "Link":
+		if len(e.notes) == 0 {
+			j.violated("UA 7.18.5", "a link leads nowhere")
+		}
+	}
+	if empty && (e.role == "L" || e.role == "Table" || e.role == "TR" || e.role == "Document") {
+		j.violated("UA 7.1", "%s is empty", e.role)
 	}
 }
 

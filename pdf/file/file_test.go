@@ -73,7 +73,7 @@ func TestDeflate(t *testing.T) {
 
 // Every entry of the table must lead to its object.
 func TestTable(t *testing.T) {
-	w := New(0, 0)
+	w := New(nil, 0)
 	root := w.Object("<</Type/Catalog>>")
 	info := w.Reserve()
 	w.Object("[1]")
@@ -110,7 +110,7 @@ func TestForgottenObjectIsAFaultOfTheProgram(t *testing.T) {
 			t.Error("an object that was never written went unnoticed")
 		}
 	}()
-	w := New(0, 0)
+	w := New(nil, 0)
 	root := w.Object("<<>>")
 	w.Reserve()
 	w.Finish(root, root)

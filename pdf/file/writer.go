@@ -22,9 +22,10 @@ type Writer struct {
 	level   int
 }
 
-// New starts a file; size is a guess of its length in bytes, level the effort spent on compression (0 none, 1 to 9).
-func New(size, level int) *Writer {
-	w := &Writer{Bytes: make([]byte, 0, size), offsets: make([]int, 1, 256), level: level}
+// New starts a file in a buffer, which must be empty and should have room for all of it: one that has not is copied while
+// it grows, and held twice. Level is the effort spent on compression (0 none, 1 to 9).
+func New(buffer []byte, level int) *Writer {
+	w := &Writer{Bytes: buffer[:0], offsets: make([]int, 1, 128), level: level}
 	// The comment's four bytes above 127 tell transfer programs that the file is binary (ISO 19005-2, 6.1.2).
 	w.Bytes = append(w.Bytes, "%PDF-1.7\n%\xE2\xE3\xCF\xD3\n"...)
 	return w
@@ -34,6 +35,13 @@ func New(size, level int) *Writer {
 func (w *Writer) Reserve() Ref {
 	w.offsets = append(w.offsets, 0)
 	return Ref(len(w.offsets) - 1)
+}
+
+// ReserveRun gives the numbers from the one returned to so many objects that are written later.
+func (w *Writer) ReserveRun(n int) Ref {
+	first := len(w.offsets)
+	w.offsets = append(w.offsets, make([]int, n)...)
+	return Ref(first)
 }
 
 // Open begins an object with a reserved number.

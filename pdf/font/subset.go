@@ -203,20 +203,29 @@ func (f *Face) appendOutline(dst []byte, g GlyphID, place func(GlyphID) int) ([]
 	if len(src) < 10 {
 		return nil, unusable("glyph %d is cut short", g)
 	}
-	contours := i16(src, 0)
-	if contours >= 0 {
-		at := 10 + 2*contours
-		if len(src) < at+2 {
-			return nil, unusable("glyph %d is cut short", g)
-		}
-		end := at + 2 + int(binary.BigEndian.Uint16(src[at:]))
-		if len(src) < end {
-			return nil, unusable("glyph %d is cut short", g)
-		}
-		dst = append(dst, src[:at]...)
-		dst = append(dst, 0, 0)
-		return append(dst, src[end:]...), nil
+	if i16(src, 0) >= 0 {
+		return appendContours(dst, src, g)
 	}
+	return f.appendComposite(dst, src, g, place)
+}
+
+// appendContours writes a glyph that has an outline of its own.
+func appendContours(dst, src []byte, g GlyphID) ([]byte, error) {
+	at := 10 + 2*i16(src, 0)
+	if len(src) < at+2 {
+		return nil, unusable("glyph %d is cut short", g)
+	}
+	end := at + 2 + int(binary.BigEndian.Uint16(src[at:]))
+	if len(src) < end {
+		return nil, unusable("glyph %d is cut short", g)
+	}
+	dst = append(dst, src[:at]...)
+	dst = append(dst, 0, 0)
+	return append(dst, src[end:]...), nil
+}
+
+// appendComposite writes a glyph that is made of others.
+func (f *Face) appendComposite(dst, src []byte, g GlyphID, place func(GlyphID) int) ([]byte, error) {
 	const (
 		wordArguments   = 1 << 0
 		oneScale        = 1 << 3

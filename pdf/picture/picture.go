@@ -178,6 +178,9 @@ func readPNG(data []byte) (*Picture, error) {
 	return p, nil
 }
 
+// Size is about how many bytes a file needs for the picture.
+func (p *Picture) Size() int { return len(p.data) + len(p.mask) + 512 }
+
 // Write puts the picture, and its soft mask, into a file.
 func (p *Picture) Write(w *file.Writer, ref file.Ref) {
 	space := "/DeviceRGB"

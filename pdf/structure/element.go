@@ -6,6 +6,8 @@ package structure
 
 import (
 	"fmt"
+	"iter"
+	"slices"
 	"strings"
 )
 
@@ -69,15 +71,31 @@ func (b Box) Union(o Box) Box {
 	return Box{min(b.XMin, o.XMin), min(b.YMin, o.YMin), max(b.XMax, o.XMax), max(b.YMax, o.YMax)}
 }
 
-// Element is a node of the tree.
+// Element is a node of the tree. A long table has tens of thousands of them, so it is kept small.
 type Element struct {
 	Role       Role
+	index      int32 // in the tree, in the order of making
 	tree       *Tree
 	parent     *Element
-	attributes *Attributes
-	drawn      *drawing // of a figure
-	number     int32    // of its object; given when written
+	attributes *Attributes // nil when there are none; elements of which the same is said may share them
 	kids       []kid
+}
+
+// kid is one of the things an element holds, in the order of reading.
+type kid struct {
+	page  int32 // from 0: a piece of this page's content; or isElement, isAnnotation
+	index int32 // MCID of the content, index of the element or the annotation
+}
+
+const (
+	isElement    = -1
+	isAnnotation = -2
+)
+
+// annotation is a link on a page.
+type annotation struct {
+	owner int32 // index of the element
+	page  int32
 }
 
 // drawing is where a figure lies.
@@ -86,57 +104,90 @@ type drawing struct {
 	page int32
 }
 
-// kid is an element, a piece of a page's content, or an annotation.
-type kid struct {
-	element    *Element
-	page       int32
-	mcid       int32 // marked content, or -1
-	annotation int32 // 1 + index of an annotation, or 0
-}
-
 // Tree is the structure of one document.
 type Tree struct {
-	root  *Element
-	pages [][]*Element // by page from 0, by MCID: whose content it is
-	notes []*Element   // by StructParent key, after those of the pages: whose annotation it is
-	count int
-	slab  []Element
-	errs  []error
+	blocks      [][]Element // all of the same length, so that elements never move
+	count       int
+	kids        []kid                 // unused ones, of which every element takes its first
+	marks       []int32               // by page from 0: how many pieces of content it has
+	annotations []annotation          // by StructParent key, after those of the pages
+	drawn       map[*Element]*drawing // of figures
+	last        *Attributes
+	errs        []error
 }
+
+// The tree grows by so many elements: with the allocator's header they fill 8 KiB.
+const block = 146
 
 // New returns a tree that holds a Document element.
 func New() *Tree {
-	t := &Tree{}
-	t.root = t.element(Document, nil, Attributes{})
+	t := &Tree{drawn: map[*Element]*drawing{}}
+	t.element(Document, nil, Attributes{})
 	return t
 }
 
 // Root returns the Document element.
-func (t *Tree) Root() *Element { return t.root }
+func (t *Tree) Root() *Element { return t.at(0) }
 
 // Empty tells whether the tree holds nothing besides its root.
-func (t *Tree) Empty() bool { return len(t.root.kids) == 0 }
+func (t *Tree) Empty() bool { return len(t.Root().kids) == 0 }
+
+func (t *Tree) at(index int32) *Element { return &t.blocks[index/block][index%block] }
 
 func (t *Tree) element(r Role, parent *Element, a Attributes) *Element {
-	if len(t.slab) == 0 {
-		t.slab = make([]Element, min(256, max(16, t.count)))
+	if t.count == len(t.blocks)*block {
+		t.blocks = append(t.blocks, make([]Element, block))
 	}
-	e := &t.slab[0]
-	t.slab = t.slab[1:]
+	e := t.at(int32(t.count))
+	*e = Element{Role: r, index: int32(t.count), tree: t, parent: parent}
 	t.count++
-	*e = Element{Role: r, tree: t, parent: parent}
 	if a != (Attributes{}) {
-		copied := a
-		e.attributes = &copied
+		e.attributes = t.share(a)
 	}
 	return e
+}
+
+// share returns attributes to point to: those made last when they say the same, as in a row of header cells and in a
+// column of them.
+func (t *Tree) share(a Attributes) *Attributes {
+	if t.last == nil || *t.last != a {
+		made := a
+		t.last = &made
+	}
+	return t.last
+}
+
+// hold puts something behind the others that e holds.
+func (e *Element) hold(k kid) {
+	const several = 8
+	switch t := e.tree; {
+	case e.kids == nil:
+		if len(t.kids) == 0 {
+			t.kids = make([]kid, block)
+		}
+		e.kids, t.kids = t.kids[:0:1], t.kids[1:]
+	case len(e.kids) == 1: // who holds two holds more, as a row does
+		e.kids = append(make([]kid, 0, several), e.kids...)
+	}
+	e.kids = append(e.kids, k)
+}
+
+// children are the elements that e holds.
+func (e *Element) children() iter.Seq[*Element] {
+	return func(yield func(*Element) bool) {
+		for _, k := range e.kids {
+			if k.page == isElement && !yield(e.tree.at(k.index)) {
+				return
+			}
+		}
+	}
 }
 
 // Add puts a new element behind the others that e holds; the order of the tree is the order of reading. A role that
 // may not stand there, and an attribute that does not fit, are faults of the document ([Tree.Faults]).
 func (e *Element) Add(r Role, a Attributes) *Element {
 	child := e.tree.element(r, e, a)
-	e.kids = append(e.kids, kid{element: child, mcid: -1})
+	e.hold(kid{isElement, child.index})
 	if !e.Role.mayHold(r) {
 		e.tree.errs = append(e.tree.errs, Fault{e.path(), fmt.Sprintf("%s may not stand in %s", r, e.Role)})
 	}
@@ -175,21 +226,23 @@ func (e *Element) Attributes() Attributes {
 // Mark registers the next piece of content of a page (from 0) as e's and returns its marked-content identifier.
 func (e *Element) Mark(page int) int {
 	t := e.tree
-	for len(t.pages) <= page {
-		t.pages = append(t.pages, nil)
+	for len(t.marks) <= page {
+		t.marks = append(t.marks, 0)
 	}
-	mcid := len(t.pages[page])
-	t.pages[page] = append(t.pages[page], e)
-	e.kids = append(e.kids, kid{page: int32(page), mcid: int32(mcid)})
-	return mcid
+	mcid := t.marks[page]
+	t.marks[page]++
+	e.hold(kid{int32(page), mcid})
+	return int(mcid)
 }
 
 // Annotate registers the next annotation of the document as part of e and returns its index. Its StructParent key is
 // the number of pages plus the index, since the keys of the pages come first.
 func (e *Element) Annotate(page int) int {
-	e.tree.notes = append(e.tree.notes, e)
-	e.kids = append(e.kids, kid{page: int32(page), mcid: -1, annotation: int32(len(e.tree.notes))})
-	return len(e.tree.notes) - 1
+	t := e.tree
+	index := len(t.annotations)
+	t.annotations = append(t.annotations, annotation{e.index, int32(page)})
+	e.hold(kid{isAnnotation, int32(index)})
+	return index
 }
 
 // Cover widens the box of the figure that e is, or stands in, by something drawn on a page.
@@ -198,11 +251,13 @@ func (e *Element) Cover(page int, b Box) {
 		if f.Role != Figure && f.Role != Form {
 			continue
 		}
-		if f.drawn == nil {
-			f.drawn = &drawing{page: int32(page)}
+		d := e.tree.drawn[f]
+		if d == nil {
+			d = &drawing{page: int32(page)}
+			e.tree.drawn[f] = d
 		}
-		if f.drawn.page == int32(page) {
-			f.drawn.box = f.drawn.box.Union(b)
+		if d.page == int32(page) {
+			d.box = d.box.Union(b)
 		}
 	}
 }
@@ -214,12 +269,12 @@ func (e *Element) path() string {
 		name := e.Role.String()
 		if e.parent != nil {
 			nth, of := 0, 0
-			for _, k := range e.parent.kids {
-				if k.element != nil && k.element.Role == e.Role {
+			for sibling := range e.parent.children() {
+				if sibling.Role == e.Role {
 					of++
-					if k.element == e {
-						nth = of
-					}
+				}
+				if sibling == e {
+					nth = of
 				}
 			}
 			if of > 1 && nth > 0 {
@@ -228,11 +283,6 @@ func (e *Element) path() string {
 		}
 		parts = append(parts, name)
 	}
-	for i, j := 0, len(parts)-1; i < j; i, j = i+1, j-1 {
-		parts[i], parts[j] = parts[j], parts[i]
-	}
+	slices.Reverse(parts)
 	return strings.Join(parts, "/")
 }
-
-// Count is how many elements the tree has, its root among them.
-func (t *Tree) Count() int { return t.count }

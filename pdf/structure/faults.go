@@ -24,36 +24,43 @@ func (t *Tree) Faults() []error {
 	level := 0
 	var walk func(e *Element)
 	walk = func(e *Element) {
-		a := e.attributes
-		if a != nil && !(plain(a.Alt) && plain(a.Actual) && plain(a.Language) && plain(a.Title) && plain(a.Contents)) {
-			errs = append(errs, Fault{e.path(), "its attributes must be UTF-8 of at most 15,000 bytes without control characters"})
+		if h := e.Role.Heading(); h > 0 {
+			if h > level+1 {
+				errs = append(errs, Fault{e.path(), fmt.Sprintf("heading of level %d follows level %d", h, level)})
+			}
+			level = h
 		}
-		switch {
-		case e.Role == Figure:
-			if a == nil || a.Alt == "" {
-				errs = append(errs, Fault{e.path(), "a figure must say in words what it shows (Alt)"})
-			}
-		case e.Role.Heading() > level+1:
-			errs = append(errs, Fault{e.path(), fmt.Sprintf("heading of level %d follows level %d", e.Role.Heading(), level)})
-			level = e.Role.Heading()
-		case e.Role.Heading() > 0:
-			level = e.Role.Heading()
-		case e.Role == Table:
-			errs = append(errs, e.tableFaults()...)
-		case e.Role == Link:
-			if !slices.ContainsFunc(e.kids, func(k kid) bool { return k.annotation != 0 }) {
-				errs = append(errs, Fault{e.path(), "a link must lead somewhere"})
-			}
-		case e.Role == L:
-			errs = append(errs, e.listFaults()...)
-		}
-		for _, k := range e.kids {
-			if k.element != nil {
-				walk(k.element)
-			}
+		errs = append(errs, e.faults()...)
+		for child := range e.children() {
+			walk(child)
 		}
 	}
-	walk(t.root)
+	walk(t.Root())
+	return errs
+}
+
+// faults are those that need no look at other parts of the tree than what e holds.
+func (e *Element) faults() (errs []error) {
+	a := e.attributes
+	if a != nil && !(plain(a.Alt) && plain(a.Actual) && plain(a.Language) && plain(a.Title) && plain(a.Contents)) {
+		errs = append(errs, Fault{e.path(), "its attributes must be UTF-8 of at most 15,000 bytes without control characters"})
+	}
+	switch e.Role {
+	case Figure:
+		if a == nil || a.Alt == "" {
+			errs = append(errs, Fault{e.path(), "a figure must say in words what it shows (Alt)"})
+		}
+	case Link:
+		if !slices.ContainsFunc(e.kids, func(k kid) bool { return k.page == isAnnotation }) {
+			errs = append(errs, Fault{e.path(), "a link must lead somewhere"})
+		}
+	case Table:
+		if err := e.tableFault(); err != nil {
+			errs = append(errs, err)
+		}
+	case L:
+		errs = append(errs, e.listFaults()...)
+	}
 	return errs
 }
 
@@ -66,29 +73,28 @@ func plain(s string) bool {
 // orders are an author's to choose, but a difference is nearly always a mistake (an element added when the document was
 // put together, its neighbour when it was drawn), and nobody who sees the page would notice it.
 func (t *Tree) orderFaults() []error {
-	lastPage, lastMark := int32(0), int32(-1)
+	last := kid{page: 0, index: -1}
 	var fault error
 	var walk func(e *Element)
 	walk = func(e *Element) {
 		begun := false
-		for i := range e.kids {
-			k := &e.kids[i]
+		for _, k := range e.kids {
 			switch {
 			case fault != nil:
 				return
-			case k.element != nil:
-				walk(k.element)
-			case k.mcid >= 0 && !begun:
+			case k.page == isElement:
+				walk(t.at(k.index))
+			case k.page >= 0 && !begun:
 				begun = true
-				if k.page < lastPage || k.page == lastPage && k.mcid < lastMark {
+				if k.page < last.page || k.page == last.page && k.index < last.index {
 					fault = Fault{e.path(), "it was drawn before what comes before it in the tree, so it would be read in another order than it is seen"}
 					return
 				}
-				lastPage, lastMark = k.page, k.mcid
+				last = k
 			}
 		}
 	}
-	if walk(t.root); fault != nil {
+	if walk(t.Root()); fault != nil {
 		return []error{fault}
 	}
 	return nil
@@ -96,86 +102,94 @@ func (t *Tree) orderFaults() []error {
 
 // rows returns the rows of a table in order.
 func (e *Element) rows() (rows []*Element) {
-	for _, k := range e.kids {
-		switch {
-		case k.element == nil:
-		case k.element.Role == TR:
-			rows = append(rows, k.element)
-		case k.element.Role == THead || k.element.Role == TBody || k.element.Role == TFoot:
-			rows = append(rows, k.element.rows()...)
+	for part := range e.children() {
+		switch part.Role {
+		case TR:
+			rows = append(rows, part)
+		case THead, TBody, TFoot:
+			rows = append(rows, part.rows()...)
 		}
 	}
 	return rows
 }
 
-// tableFaults checks that the cells, with their spans, fill a rectangle without holes or overlaps.
-func (e *Element) tableFaults() (errs []error) {
+// tableFault checks that the cells, with their spans, fill a rectangle without holes or overlaps.
+func (e *Element) tableFault() error {
 	rows := e.rows()
 	if len(rows) == 0 {
-		return []error{Fault{e.path(), "a table needs a row"}}
+		return Fault{e.path(), "a table needs a row"}
 	}
 	width := 0
-	var busy []int // by column: rows still covered from above
+	var open columns
 	for i, row := range rows {
-		column, cells := 0, 0
-		for _, k := range row.kids {
-			if k.element == nil {
-				continue
-			}
-			for column < len(busy) && busy[column] > 0 {
-				column++
-			}
-			a := k.element.attributes
-			across, down := 1, 1
-			if a != nil {
-				across, down = min(max(1, a.ColSpan), mostColumns), max(1, a.RowSpan)
-			}
-			for range across {
-				for len(busy) <= column {
-					busy = append(busy, 0)
-				}
-				if busy[column] > 0 {
-					return append(errs, Fault{row.path(), "cells overlap"})
-				}
-				busy[column] = down
-				column++
-			}
-			cells++
+		if !open.fill(row) {
+			return Fault{row.path(), "cells overlap"}
 		}
-		covered := 0
-		for c := range busy {
-			if busy[c] > 0 {
-				covered++
-				busy[c]--
-			}
-		}
+		covered := open.next()
 		if i == 0 {
 			width = covered
 		}
 		if covered != width {
-			return append(errs, Fault{row.path(), fmt.Sprintf("the row has %d columns, the first one %d", covered, width)})
+			return Fault{row.path(), fmt.Sprintf("the row has %d columns, the first one %d", covered, width)}
 		}
 		if covered == 0 {
-			return append(errs, Fault{row.path(), "a row needs a cell"})
+			return Fault{row.path(), "a row needs a cell"}
 		}
 	}
-	for _, left := range busy {
-		if left > 0 {
-			return append(errs, Fault{e.path(), "a cell reaches below the last row"})
+	if open.next() > 0 {
+		return Fault{e.path(), "a cell reaches below the last row"}
+	}
+	return nil
+}
+
+// columns says how many rows, this one and those below, each column of a table is still covered for.
+type columns []int
+
+// fill puts the cells of a row into the columns that are free, and tells whether they found room.
+func (c *columns) fill(row *Element) bool {
+	at := 0
+	for cell := range row.children() {
+		for at < len(*c) && (*c)[at] > 0 {
+			at++
+		}
+		across, down := 1, 1
+		if a := cell.attributes; a != nil {
+			across, down = min(max(1, a.ColSpan), mostColumns), max(1, a.RowSpan)
+		}
+		for range across {
+			if at == len(*c) {
+				*c = append(*c, 0)
+			}
+			if (*c)[at] > 0 {
+				return false
+			}
+			(*c)[at] = down
+			at++
 		}
 	}
-	return errs
+	return true
+}
+
+// next goes on to the next row and returns how many columns the one before covered.
+func (c columns) next() (covered int) {
+	for i := range c {
+		if c[i] > 0 {
+			covered++
+			c[i]--
+		}
+	}
+	return covered
 }
 
 func (e *Element) listFaults() (errs []error) {
 	items, labels := 0, false
-	for _, k := range e.kids {
-		if k.element == nil || k.element.Role != LI {
+	for item := range e.children() {
+		if item.Role != LI {
 			continue
 		}
 		items++
-		for _, part := range k.element.kids {
-			labels = labels || part.element != nil && part.element.Role == Lbl
+		for part := range item.children() {
+			labels = labels || part.Role == Lbl
 		}
 	}
 	if items == 0 {

@@ -98,7 +98,7 @@ func certificate(fonts []*entity.CustomFont, withCode bool) []byte {
 	s.AddRows(
 		row.New(10).Add(col.New(12).Add(s.write("H2", "Persones a càrrec", props.Text{Size: 12, Style: fontstyle.Bold, Top: 3}))),
 	)
-	s.rows([]string{"Cognoms i nom", "Número", "Naixement", "Parentiu"}, 3, func(r, c int) string {
+	s.rows([]string{"Cognoms i nom", "Número", "Naixement", "Parentiu"}, 5, 3, func(r, c int) string {
 		return [][]string{
 			{"Ferrer Puig, Arnau", "000001B", "05/05/2015", "Fill"}, {"Ferrer Puig, Mercè", "000002C", "11/01/2018", "Filla"}, {"Ferrer Puig, Lluïsa", "000003D", "23/10/2021", "Filla"},
 		}[r][c]
@@ -113,11 +113,11 @@ func certificate(fonts []*entity.CustomFont, withCode bool) []byte {
 	return s.bytes()
 }
 
-// table is a statement: a heading and rows of six cells.
+// table is a statement: a heading and rows of six cells, thirty on a page.
 func table(fonts []*entity.CustomFont, rows int) []byte {
 	s := start(fonts)
 	s.AddRows(row.New(12).Add(col.New(12).Add(s.write("H1", "Extracte de reemborsaments", props.Text{Size: 18, Style: fontstyle.Bold}))))
-	s.rows([]string{"Data", "Acte", "Professional", "Tarifa", "Taxa", "Reemborsat"}, rows, func(r, c int) string {
+	s.rows([]string{"Data", "Acte", "Professional", "Tarifa", "Taxa", "Reemborsat"}, 8.6, rows, func(r, c int) string {
 		switch c {
 		case 0:
 			return fmt.Sprintf("%02d/%02d/2025", r%28+1, r%12+1)
@@ -135,13 +135,14 @@ func table(fonts []*entity.CustomFont, rows int) []byte {
 	return s.bytes()
 }
 
-func (s sheet) rows(headers []string, rows int, at func(r, c int) string) {
+// rows adds a table; the height of a row is in millimetres.
+func (s sheet) rows(headers []string, height float64, rows int, at func(r, c int) string) {
 	size := 12 / len(headers)
 	cell := props.Text{Size: 8.5}
 	number := props.Text{Size: 8.5, Align: align.Right}
 	t := s.table()
 	head := t.row(true)
-	line := row.New(5)
+	line := row.New(height)
 	for _, h := range headers {
 		begin := head.cell()
 		line.Add(col.New(size).Add(&component{begin, s.done, text.New(h, props.Text{Size: 8.5, Style: fontstyle.Bold})}))
@@ -149,7 +150,7 @@ func (s sheet) rows(headers []string, rows int, at func(r, c int) string) {
 	s.AddRows(line)
 	for r := range rows {
 		tr := t.row(false)
-		line := row.New(5)
+		line := row.New(height)
 		for c := range headers {
 			style := cell
 			if c >= 3 {
