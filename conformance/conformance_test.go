@@ -53,15 +53,8 @@ func TestEveryIssuedDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	say := func(v judges.Verdict) {
-		v.File = filepath.Base(v.File)
-		fmt.Println(v)
-		if !v.Pass {
-			t.Error(v)
-		}
-	}
 	for _, v := range verdicts {
-		say(v)
+		say(t, v)
 	}
 	for sample := range samples.Issued() {
 		file := filepath.Join(dir, "issued", sample.FileName())
@@ -69,19 +62,36 @@ func TestEveryIssuedDocument(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		say(v)
+		say(t, v)
 		judged := map[string]func() error{"words": func() error { return words(t, file, sample) }}
 		if sample.Name == samples.Standard && sample.Language == sample.Languages[0] {
 			// Every document is sealed alike; a NSS database is made for each that is asked about.
 			judged["pdfsig"] = func() error { return asked(t, func(t *testing.T) { seal.PDFSigSeal(t, file, root) }) }
+		}
+		if sample.FileName() == string(onePage) {
+			// The sandbox's seal certificate names no OCSP responder (pki.Options.NoOCSP).
+			judged["pyHanko LTA"] = func() error { return asked(t, func(t *testing.T) { seal.PyHankoLTAByList(t, file, root) }) }
+			judged["EU DSS"] = func() error {
+				return asked(t, func(t *testing.T) { seal.DSS(t, file, root, "B-LTA", seal.Options{Offline: true}) })
+			}
 		}
 		for name, judge := range judged {
 			v := judges.Verdict{File: file, Judge: name, Pass: true}
 			if err := judge(); err != nil {
 				v.Pass, v.Detail = false, err.Error()
 			}
-			say(v)
+			say(t, v)
 		}
+	}
+}
+
+// say prints a verdict as one line.
+func say(t *testing.T, v judges.Verdict) {
+	t.Helper()
+	v.File = filepath.Base(v.File)
+	fmt.Println(v)
+	if !v.Pass {
+		t.Error(v)
 	}
 }
 

@@ -61,6 +61,9 @@ type Options struct {
 	// asks the responder that the leaf names and does not trust a seal whose responder does not answer, so a document
 	// that is judged when the sandbox has ended must name none.
 	NoOCSP bool
+	// TSALife is how long the certificate of the time-stamping authority lives; five years when zero. With a short one,
+	// [Authority.RenewTSA] gives a later one, which is what archives are renewed for.
+	TSALife time.Duration
 	// Now tells the time; time.Now when nil.
 	Now func() time.Time
 }
@@ -84,7 +87,7 @@ type Authority struct {
 	ocspReplies atomic.Int64
 	crlReplies  atomic.Int64
 
-	mu           sync.Mutex
+	mu           sync.Mutex            // guards what follows, and tsa once it serves
 	revoked      map[string]revocation // by serial number, decimal
 	crlNumber    int64
 	misbehaviour Misbehaviour
@@ -125,6 +128,9 @@ func New(dir string, opts Options) (*Authority, error) {
 	}
 	if opts.Authorities == "" {
 		opts.Authorities = P256
+	}
+	if opts.TSALife == 0 {
+		opts.TSALife = tsaLife
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -228,10 +234,7 @@ func (a *Authority) load() error {
 			return err
 		}
 	}
-	a.tsa, err = a.keep("tsa", a.opts.Authorities, a.tsaCA, a.fresh(a.tsaCA, nil), func(pub crypto.PublicKey) (*x509.Certificate, error) {
-		return a.tsaTemplate(a.tsaCA, now.Add(tsaLife)), nil
-	})
-	if err != nil {
+	if a.tsa, err = a.keepTSA(a.opts.TSALife); err != nil {
 		return err
 	}
 	a.seal, err = a.keep("seal", a.opts.Seal, a.sealCA, a.fresh(a.sealCA, func(c *x509.Certificate) bool {
@@ -240,6 +243,29 @@ func (a *Authority) load() error {
 		return a.sealTemplate(LeafOptions{}), nil
 	})
 	return err
+}
+
+// keepTSA loads the time-stamping certificate, or issues one with that life.
+func (a *Authority) keepTSA(life time.Duration) (*Leaf, error) {
+	return a.keep("tsa", a.opts.Authorities, a.tsaCA, a.fresh(a.tsaCA, nil), func(crypto.PublicKey) (*x509.Certificate, error) {
+		return a.tsaTemplate(a.tsaCA, a.opts.Now().Add(life)), nil
+	})
+}
+
+// RenewTSA gives the time-stamping authority a new key and a certificate that lives five years, kept in the folder, as
+// authorities do long before their certificate ends.
+func (a *Authority) RenewTSA() error {
+	if err := os.Remove(a.path("tsa.key")); err != nil {
+		return fmt.Errorf("renew the time-stamping certificate: %w", err)
+	}
+	tsa, err := a.keepTSA(tsaLife)
+	if err != nil {
+		return fmt.Errorf("renew the time-stamping certificate: %w", err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.tsa = tsa
+	return nil
 }
 
 func (a *Authority) path(name string) string { return filepath.Join(a.dir, name) }
@@ -438,7 +464,11 @@ func (a *Authority) Roots() *x509.CertPool {
 func (a *Authority) Seal() *Leaf { return a.seal }
 
 // TSA is the certificate of the time-stamping authority.
-func (a *Authority) TSA() *x509.Certificate { return a.tsa.Certificate }
+func (a *Authority) TSA() *x509.Certificate {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.tsa.Certificate
+}
 
 // Intermediates are the certificates of the two issuing authorities.
 func (a *Authority) Intermediates() []*x509.Certificate {

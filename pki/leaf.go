@@ -45,11 +45,21 @@ func (a *Authority) Issue(o LeafOptions) (*Leaf, error) {
 	if err != nil {
 		return nil, err
 	}
-	cert, err := issue(a.sealTemplate(o), a.sealCA.cert, key.Public(), a.sealCA.key)
+	leaf, err := a.Certify(key.Public(), o)
+	if err != nil {
+		return nil, err
+	}
+	leaf.Key = key
+	return leaf, nil
+}
+
+// Certify makes a seal certificate for a key that is kept elsewhere; the Key of the Leaf is nil.
+func (a *Authority) Certify(public crypto.PublicKey, o LeafOptions) (*Leaf, error) {
+	cert, err := issue(a.sealTemplate(o), a.sealCA.cert, public, a.sealCA.key)
 	if err != nil {
 		return nil, fmt.Errorf("issue a seal certificate: %w", err)
 	}
-	return &Leaf{Certificate: cert, Key: key, Chain: []*x509.Certificate{a.sealCA.cert}}, nil
+	return &Leaf{Certificate: cert, Chain: []*x509.Certificate{a.sealCA.cert}}, nil
 }
 
 // Expired is a seal certificate that ended a day ago.

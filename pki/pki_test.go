@@ -77,6 +77,26 @@ func TestEveryCertificateSaysProva(t *testing.T) {
 	}
 }
 
+func TestRenewTSA(t *testing.T) {
+	dir := t.TempDir()
+	a := start(t, dir, Options{TSALife: 40 * 24 * time.Hour})
+	old := a.TSA()
+	if life := time.Until(old.NotAfter); life > 40*24*time.Hour || life < 39*24*time.Hour {
+		t.Errorf("it lives %s, 40 days were asked", life)
+	}
+	if err := a.RenewTSA(); err != nil {
+		t.Fatal(err)
+	}
+	renewed := a.TSA()
+	if !renewed.NotAfter.After(old.NotAfter) || bytes.Equal(renewed.RawSubjectPublicKeyInfo, old.RawSubjectPublicKeyInfo) {
+		t.Errorf("from %s to %s, or the key is the same", old.NotAfter, renewed.NotAfter)
+	}
+	a.Close()
+	if again := start(t, dir, Options{TSALife: 40 * 24 * time.Hour}); !again.TSA().Equal(renewed) {
+		t.Error("a restart draws another certificate")
+	}
+}
+
 func TestRestartKeepsRootAndSeal(t *testing.T) {
 	dir := t.TempDir()
 	a := start(t, dir, Options{})

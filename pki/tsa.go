@@ -133,7 +133,10 @@ func (a *Authority) stamp(body []byte, how Misbehaviour) ([]byte, error) {
 		return timestamp.CreateErrorResponse(timestamp.Rejection, timestamp.UnacceptedPolicy)
 	}
 
-	signer := a.tsa
+	a.mu.Lock()
+	tsa := a.tsa
+	a.mu.Unlock()
+	signer := tsa
 	token := timestamp.Timestamp{
 		HashAlgorithm:     req.HashAlgorithm,
 		HashedMessage:     req.HashedMessage,
@@ -177,7 +180,7 @@ func (a *Authority) stamp(body []byte, how Misbehaviour) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		signer = &Leaf{Certificate: cert, Key: key, Chain: a.tsa.Chain}
+		signer = &Leaf{Certificate: cert, Key: key, Chain: tsa.Chain}
 	}
 	if token.AddTSACertificate {
 		token.Certificates = signer.Chain

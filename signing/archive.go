@@ -185,7 +185,7 @@ func (i *inspection) inspectArchive(l *layers) (tokens []*token, chains [][]*x50
 		var der []byte
 		var t *token
 		if der, err = s.field.contents(); err == nil {
-			t, err = parseToken(der)
+			t, err = parseToken(der, i.trust.seen)
 		}
 		if err == nil {
 			err = t.coversDigest(crypto.SHA256, s.digest)

@@ -7,7 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +32,7 @@ func sealedTo(t testing.TB, s *Sealer, pdf []byte) map[Level][]byte {
 		if document, err = s.step(context.Background(), plan, document, level); err != nil {
 			t.Fatal(level, err)
 		}
-		made[level] = document
+		made[level] = bytes.Clone(document) // the next step takes it over
 	}
 	return made
 }
@@ -47,7 +47,7 @@ func appended(t testing.TB, file []byte, revision func(*document) ([]byte, error
 	if err != nil {
 		t.Fatal(err)
 	}
-	return join(file, tail)
+	return slices.Concat(file, tail)
 }
 
 func withEvidence(t testing.TB, file []byte, e evidence) []byte {
@@ -394,7 +394,7 @@ func TestRevisionsThatDoNotBelong(t *testing.T) {
 		if err := fill(tail[start-len(file):end-len(file)], st.der); err != nil {
 			t.Fatal(err)
 		}
-		return join(file, tail)
+		return slices.Concat(file, tail)
 	}
 	if r := inspect(t, stamp(made[BLTA]), trustOf(a)); !r.Valid || r.Level != BLTA {
 		t.Fatal("a second time-stamp is in order:", r.Err())
@@ -441,14 +441,6 @@ func TestJudgesCatchBrokenArchives(t *testing.T) {
 	made := sealedTo(t, s, minimalPDF(1, 0))
 	offline := judges.Options{Offline: true}
 
-	t.Run("a byte of the page", func(t *testing.T) {
-		t.Parallel()
-		forged := flipped(made[BLTA], bytes.Index(made[BLTA], []byte("sense valor, page")), 0x20)
-		wantCaught(t, forged, trustOf(a), CheckDigest)
-		file := write(t, forged)
-		judges.RefusedByDSS(t, file, a.RootPEM(), offline, "HASH_FAILURE")
-		judges.RefusedByPyHankoLTA(t, file, a.RootPEM(), "HASH_FAILURE")
-	})
 	t.Run("a page replaced", func(t *testing.T) {
 		t.Parallel()
 		content := "BT /F1 12 Tf 72 720 Td (PROVA - sense valor, another page) Tj ET"
@@ -504,44 +496,6 @@ func TestJudgesCatchBrokenArchives(t *testing.T) {
 		stranger := ownAuthority(t, pki.Options{})
 		wantCaught(t, made[BLTA], Trust{Roots: stranger.Roots(), TSARoots: stranger.Roots()}, CheckArchiveTrusted)
 		judges.RefusedByDSS(t, write(t, made[BLTA]), stranger.RootPEM(), offline, "NO_CERTIFICATE_CHAIN_FOUND")
-	})
-	t.Run("revoked", func(t *testing.T) {
-		t.Parallel()
-		own := ownAuthority(t, pki.Options{})
-		leaf, err := own.Revoked(pki.P256)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := newSealer(t, configOf(t, own, leaf, BLT))
-		plan, err := planSeal(minimalPDF(1, 0))
-		if err != nil {
-			t.Fatal(err)
-		}
-		file, err := s.step(context.Background(), plan, nil, BB)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if file, err = s.addTimeStamp(context.Background(), file); err != nil {
-			t.Fatal(err)
-		}
-		// As a sealer would do that does not read what it is told.
-		all := evidenceOf(t, seal(t, own, BLT, minimalPDF(1, 0)))
-		question, err := ocspRequest(leaf.Certificate, leaf.Chain[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		reply, err := s.revoked.fetch(context.Background(), http.MethodPost, leaf.Certificate.OCSPServer[0], question, "", maxOCSP)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all.certs[0], all.ocsps[0] = leaf.Certificate.Raw, reply
-		forged := withEvidence(t, file, all)
-		wantCaught(t, forged, trustOf(own), CheckRevocation)
-		if r := inspect(t, forged, trustOf(own)); !strings.Contains(r.Err().Error(), "was revoked") {
-			t.Error(r.Err())
-		}
-		judges.RefusedByDSS(t, write(t, forged), own.RootPEM(), offline, "REVOKED")
-		judges.RefusedByPyHanko(t, write(t, forged), own.RootPEM(), judges.Options{Extended: true}, "REVOKED")
 	})
 }
 

@@ -81,8 +81,8 @@ type signedData struct {
 	signature       []byte
 	unsigned        []attribute
 
-	// The encoding around the signer's end, for adding an unsigned attribute: see withUnsigned.
-	beforeSigners, signerBody []byte
+	// The encoding, in parts, for writing it again: see withUnsigned and withSignature.
+	beforeCertificates, beforeSigners, signerBody []byte
 }
 
 type attribute struct {
@@ -91,7 +91,7 @@ type attribute struct {
 }
 
 // parseSignedData reads a ContentInfo with SignedData. der must be nothing else.
-func parseSignedData(der []byte) (*signedData, error) {
+func parseSignedData(der []byte, seen *verified) (*signedData, error) {
 	if len(der) > maxCMS {
 		return nil, cmsFault("larger than %d bytes", maxCMS)
 	}
@@ -135,6 +135,7 @@ func parseSignedData(der []byte) (*signedData, error) {
 		return nil, cmsFault("version %d where %d belongs", version, want)
 	}
 
+	sd.beforeCertificates = whole[:len(whole)-len(data)]
 	var certificates cryptobyte.String
 	var present bool
 	if !data.ReadOptionalASN1(&certificates, &present, cbasn1.Tag(0).ContextSpecific().Constructed()) {
@@ -145,7 +146,7 @@ func parseSignedData(der []byte) (*signedData, error) {
 		if len(sd.certificates) == maxCertificates || !certificates.ReadASN1Element(&one, cbasn1.SEQUENCE) {
 			return nil, cmsFault("broken or too many certificates")
 		}
-		cert, err := parseCertificate(one)
+		cert, err := seen.certificate(one)
 		if err != nil {
 			return nil, err
 		}
@@ -368,10 +369,10 @@ func (sd *signedData) checkDigest(sum []byte) error {
 }
 
 // checkSignature verifies the signature value under the signer's certificate.
-func (sd *signedData) checkSignature() error {
+func (sd *signedData) checkSignature(seen *verified) error {
 	h := sd.digest.New()
 	h.Write(sd.signedAttrsDER)
-	return verifySignature(sd.certificate, sd.signatureRSA, sd.digest, h.Sum(nil), sd.signature)
+	return seen.signature(sd.certificate, sd.signatureRSA, sd.digest, h.Sum(nil), sd.signature)
 }
 
 func verifySignature(cert *x509.Certificate, wantRSA bool, hash crypto.Hash, digest, signature []byte) error {
@@ -454,26 +455,55 @@ func (sd *signedData) checkSigningCertificate(allowV1 bool) error {
 
 // withUnsigned gives the SignedData again with one unsigned attribute; it must have none yet.
 func (sd *signedData) withUnsigned(oid asn1.ObjectIdentifier, value []byte) ([]byte, error) {
+	return sd.again(sd.beforeSigners, func(signer *cryptobyte.Builder) {
+		signer.AddBytes(sd.signerBody)
+		signer.AddASN1(cbasn1.Tag(1).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
+			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+				b.AddASN1ObjectIdentifier(oid)
+				b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) { b.AddBytes(value) })
+			})
+		})
+	})
+}
+
+// withSignature gives the SignedData again with another signature value and these certificates, the signer's first; it
+// must have no unsigned attributes. Neither is covered by what is signed.
+func (sd *signedData) withSignature(value []byte, certificates []*x509.Certificate) ([]byte, error) {
+	var before cryptobyte.Builder
+	before.AddBytes(sd.beforeCertificates)
+	before.AddASN1(cbasn1.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
+		for _, cert := range certificates {
+			b.AddBytes(cert.Raw)
+		}
+	})
+	beforeSigners, err := before.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	var own cryptobyte.Builder
+	own.AddASN1OctetString(sd.signature)
+	end, err := own.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	return sd.again(beforeSigners, func(signer *cryptobyte.Builder) {
+		signer.AddBytes(bytes.TrimSuffix(sd.signerBody, end)) // the value is the body's last element
+		signer.AddASN1OctetString(value)
+	})
+}
+
+// again writes the SignedData with what write adds as its one SignerInfo.
+func (sd *signedData) again(beforeSigners []byte, write func(signer *cryptobyte.Builder)) ([]byte, error) {
 	if len(sd.unsigned) > 0 {
-		return nil, errors.New("add an unsigned attribute: there are some already")
+		return nil, errors.New("write the signature again: there are unsigned attributes already")
 	}
 	var b cryptobyte.Builder
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1ObjectIdentifier(oidSignedData)
 		b.AddASN1(cbasn1.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
 			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				b.AddBytes(sd.beforeSigners)
-				b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) {
-					b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-						b.AddBytes(sd.signerBody)
-						b.AddASN1(cbasn1.Tag(1).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
-							b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-								b.AddASN1ObjectIdentifier(oid)
-								b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) { b.AddBytes(value) })
-							})
-						})
-					})
-				})
+				b.AddBytes(beforeSigners)
+				b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) { b.AddASN1(cbasn1.SEQUENCE, write) })
 			})
 		})
 	})

@@ -25,6 +25,7 @@ func CheckDocument(pdf []byte) error {
 // sealPlan is a document that can be sealed.
 type sealPlan struct {
 	file    []byte
+	read    *document
 	catalog value
 	page    value // reference of the first page, which carries the signature field
 	before  []byte
@@ -62,7 +63,7 @@ func planSeal(file []byte) (*sealPlan, error) {
 		fault("the trailer does not write its /Size in the plain form, once")
 	}
 
-	p := &sealPlan{file: file}
+	p := &sealPlan{file: file, read: d}
 	if p.catalog, err = d.catalog(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnfit, errors.Join(append(faults, err)...))
 	}
@@ -149,22 +150,12 @@ func plainName(s string) bool {
 }
 
 // unchanged proves that sealed is the document, byte for byte, and behind it a revision that says the same but for the
-// form and the page's annotations.
-func (p *sealPlan) unchanged(sealed []byte) error {
+// form and the page's annotations. d is what inspection read of sealed up to that revision.
+func (p *sealPlan) unchanged(sealed []byte, d *document) error {
 	if !bytes.HasPrefix(sealed, p.file) {
 		return errors.New("the sealed document does not begin with the bytes that were to be sealed")
 	}
-	d, err := readDocument(sealed)
-	if err != nil {
-		return err
-	}
-	if d, _, err = d.sealedPart(); err != nil {
-		return err
-	}
-	before, err := readDocument(p.file)
-	if err != nil {
-		return err
-	}
+	before := p.read
 	if len(d.revisions) != len(before.revisions)+1 || d.revisions[1].xref != before.revisions[0].xref {
 		return errors.New("the seal is not one revision after the document")
 	}

@@ -33,16 +33,17 @@ type Trust struct {
 	Now      func() time.Time // time.Now when nil
 
 	tsaRoots []*x509.CertPool // as TSARoots, each by itself
+	seen     *verified        // nil: everything is verified here and now
 }
 
 // stampChain gives the chain of a time-stamp's signer, judged at the time stamped and at another.
 func (t Trust) stampChain(tok *token, at time.Time) (chain []*x509.Certificate, err error) {
-	chain, err = tok.trusted(t.TSARoots, at)
+	chain, err = tok.trusted(t.TSARoots, at, t.seen)
 	for _, roots := range t.tsaRoots {
 		if err == nil {
 			break
 		}
-		chain, err = tok.trusted(roots, at)
+		chain, err = tok.trusted(roots, at, t.seen)
 	}
 	return chain, err
 }
@@ -120,26 +121,35 @@ func (r Report) Err() error {
 // time-stamping authority's is judged both then and at the time of the document time-stamp over it, or now when there is
 // none. Revocation is judged by the evidence inside, from B-LT on.
 func Inspect(ctx context.Context, pdf []byte, t Trust) (Report, error) {
+	i, err := examine(ctx, pdf, t)
+	if err != nil {
+		return Report{}, err
+	}
+	return i.report, nil
+}
+
+func examine(ctx context.Context, pdf []byte, t Trust) (*inspection, error) {
 	if t.Roots == nil {
-		return Report{}, errors.New("inspect: no root is configured to trust")
+		return nil, errors.New("inspect: no root is configured to trust")
 	}
 	if t.Now == nil {
 		t.Now = time.Now
 	}
 	if len(pdf) > MaxSize {
-		return Report{}, fmt.Errorf("inspect: %w", ErrTooLarge)
+		return nil, fmt.Errorf("inspect: %w", ErrTooLarge)
 	}
 	i := &inspection{trust: t, now: t.Now(), pdf: pdf}
 	if err := i.run(ctx); err != nil {
-		return Report{}, fmt.Errorf("inspect: %w", err)
+		return nil, fmt.Errorf("inspect: %w", err)
 	}
-	return i.report, nil
+	return i, nil
 }
 
 type inspection struct {
 	trust  Trust
 	now    time.Time
 	pdf    []byte
+	sealed *document // the file as it was when it was sealed; nil when that cannot be told
 	report Report
 }
 
@@ -186,7 +196,7 @@ func (i *inspection) run(ctx context.Context) error {
 	if !i.check(CheckField, err, "The document has one signature, of the kind ETSI.CAdES.detached, listed in the form and on its page.") {
 		return nil
 	}
-	i.report.SignedAt = field.claimed
+	i.sealed, i.report.SignedAt = sealed, field.claimed
 	var later *layers
 	if err = field.coverage(len(sealed.file)); err == nil {
 		later, err = d.readLayers(ctx, sealed)
@@ -204,7 +214,7 @@ func (i *inspection) run(ctx context.Context) error {
 	der, err := field.contents()
 	var cms *signedData
 	if err == nil {
-		cms, err = parseSignedData(der)
+		cms, err = parseSignedData(der, i.trust.seen)
 	}
 	if err == nil {
 		err = checkBaseline(cms)
@@ -227,7 +237,7 @@ func (i *inspection) run(ctx context.Context) error {
 	if !i.check(CheckDigest, cms.checkDigest(h.Sum(nil)), "The document's bytes are those that were sealed.") {
 		return nil
 	}
-	if !i.check(CheckSignature, cms.checkSignature(), "The signature was made with the key of the certificate inside.") {
+	if !i.check(CheckSignature, cms.checkSignature(i.trust.seen), "The signature was made with the key of the certificate inside.") {
 		return nil
 	}
 	if !i.check(CheckCertificate, cms.checkSigningCertificate(false), "The signature itself names that certificate.") {
@@ -251,7 +261,7 @@ func (i *inspection) run(ctx context.Context) error {
 	err = checkSealUsage(cms.certificate)
 	var chain []*x509.Certificate
 	if err == nil {
-		chain, err = chainTo(cms.certificate, cms.certificates, i.trust.Roots, at, x509.ExtKeyUsageAny)
+		chain, err = i.trust.seen.chain(cms.certificate, cms.certificates, i.trust.Roots, at, x509.ExtKeyUsageAny)
 	}
 	trusted := i.check(CheckTrusted, err, "The certificate leads to a root that is trusted and was valid "+proof+".")
 
@@ -310,7 +320,7 @@ func (i *inspection) inspectTimestamp(cms *signedData, judged time.Time) (chain 
 	}
 	var t *token
 	if err == nil {
-		t, err = parseToken(der)
+		t, err = parseToken(der, i.trust.seen)
 	}
 	if err == nil {
 		err = t.covers(cms.signature)

@@ -8,9 +8,11 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
+	"sync/atomic"
+	"time"
 
 	"software.sslmate.com/src/go-pkcs12"
 )
@@ -22,13 +24,21 @@ type Key interface {
 	Certificate() *x509.Certificate
 	// Chain holds the authorities above the certificate, nearest first. The root may be left out.
 	Chain() []*x509.Certificate
-	// Sign signs a digest made with hash: PKCS#1 v1.5 with an RSA key, ASN.1 ECDSA with an elliptic one. When the key is
-	// out of reach for now (token removed, service away, session lost) the error wraps ErrKeyUnavailable; any other error
-	// is for good. The caller verifies what it is given.
-	Sign(ctx context.Context, digest []byte, hash crypto.Hash) ([]byte, error)
-	// Close releases sessions and memory; Sign fails afterwards.
+	// Sign digests message, of at most MaxMessage bytes, with hash and signs the digest: PKCS#1 v1.5 with an RSA key, ASN.1
+	// ECDSA with an elliptic one. It takes the message because some services digest for themselves.
+	//
+	// When the key is out of reach for now (token removed, service away, session lost) the error wraps ErrKeyUnavailable;
+	// when its store refuses until somebody mends that (PIN, permission, key disabled), ErrKeyRefused.
+	// When ctx is cancelled the error wraps context.Canceled; when its deadline passes, context.DeadlineExceeded, and
+	// ErrKeyUnavailable too if a store was waited for. Any other error is for good. The caller verifies what it is given.
+	Sign(ctx context.Context, message []byte, hash crypto.Hash) ([]byte, error)
+	// Close releases sessions and memory; Sign fails with ErrKeyClosed afterwards. Closing again is no fault.
 	Close() error
 }
+
+// MaxMessage is how many bytes a Key signs at most, which is what AWS KMS takes. The signed attributes of a seal have
+// about 200.
+const MaxMessage = 4096
 
 // OpenPKCS12 opens a key, its certificate and the chain from the bytes of a PKCS#12 file (.p12, .pfx). It fails when the
 // password is wrong, when the key and the certificate do not belong together, or when the file holds more than one key.
@@ -55,17 +65,79 @@ type pkcs12Key struct {
 	signer crypto.Signer
 	cert   *x509.Certificate
 	chain  []*x509.Certificate
+	closed atomic.Bool
 }
 
 func (k *pkcs12Key) Certificate() *x509.Certificate { return k.cert }
 func (k *pkcs12Key) Chain() []*x509.Certificate     { return k.chain }
-func (k *pkcs12Key) Close() error                   { return nil }
 
-func (k *pkcs12Key) Sign(ctx context.Context, digest []byte, hash crypto.Hash) ([]byte, error) {
+func (k *pkcs12Key) Close() error {
+	k.closed.Store(true)
+	return nil
+}
+
+func (k *pkcs12Key) Sign(ctx context.Context, message []byte, hash crypto.Hash) ([]byte, error) {
+	if err := CheckMessage(message, hash); err != nil {
+		return nil, err
+	}
+	if k.closed.Load() {
+		return nil, ErrKeyClosed
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return k.signer.Sign(rand.Reader, digest, hash)
+	return crypto.SignMessage(k.signer, rand.Reader, message, hash)
+}
+
+// CheckMessage refuses what no Key signs: a message that is empty or longer than MaxMessage, and every hash but SHA-256,
+// SHA-384 and SHA-512.
+func CheckMessage(message []byte, hash crypto.Hash) error {
+	if len(message) == 0 || len(message) > MaxMessage {
+		return fmt.Errorf("a message of %d bytes: from 1 to %d are signed", len(message), MaxMessage)
+	}
+	switch hash {
+	case crypto.SHA256, crypto.SHA384, crypto.SHA512:
+		return nil
+	}
+	return fmt.Errorf("the hash %v: SHA-256, SHA-384 or SHA-512 are accepted", hash)
+}
+
+// Unanswered is the error of a Key whose store, by its name, did not answer before ctx ended or, within it, the Key's own
+// limit.
+func Unanswered(ctx context.Context, store string, limit time.Duration) error {
+	switch err := ctx.Err(); {
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%s did not answer: %w", store, err)
+	case err != nil:
+		return fmt.Errorf("%w: %s did not answer: %w", ErrKeyUnavailable, store, err)
+	}
+	return fmt.Errorf("%w: %s did not answer within %s", ErrKeyUnavailable, store, limit)
+}
+
+// ReadCertificates reads PEM certificates for a key whose store holds none: that of the seal, which is the only one that
+// is no authority's, and the authorities above it, in any order. cert is nil where there are authorities alone.
+func ReadCertificates(text []byte) (cert *x509.Certificate, authorities []*x509.Certificate, err error) {
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			return nil, nil, fmt.Errorf("holds a block %q beside certificates", block.Type)
+		}
+		c, err := parseCertificate(block.Bytes)
+		if err != nil {
+			return nil, nil, err
+		}
+		switch {
+		case c.IsCA:
+			authorities = append(authorities, c)
+		case cert != nil && !c.Equal(cert):
+			return nil, nil, errors.New("holds more than one certificate that is no authority's: which is the seal's cannot be told")
+		default:
+			cert = c
+		}
+	}
+	if cert == nil && authorities == nil {
+		return nil, nil, errors.New("holds no certificate in PEM")
+	}
+	return cert, authorities, nil
 }
 
 // inOrder gives the issuers of cert among others, nearest first; what does not belong to the chain is left out.
@@ -90,34 +162,18 @@ func inOrder(cert *x509.Certificate, others []*x509.Certificate) []*x509.Certifi
 
 func selfIssued(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, c.RawIssuer) }
 
-// handle is a Key in the shape that pdfsign wants, for one signature. It verifies what the key made before anyone uses
-// it, and refuses a second signature: pdfsign would ask for one if the space it reserved were too small.
-type handle struct {
-	ctx  context.Context
-	key  Key
-	used bool
-}
-
-func (h *handle) Public() crypto.PublicKey { return h.key.Certificate().PublicKey }
-
-func (h *handle) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	if h.used {
-		return nil, fmt.Errorf("%w: the space reserved for the signature is too small", ErrUnsound)
-	}
-	h.used = true
-	return signVerified(h.ctx, h.key, digest, opts.HashFunc())
-}
-
 // signVerified signs and verifies the signature under the certificate: a key store that answers with another key, or
 // with a damaged value, is found out here.
-func signVerified(ctx context.Context, key Key, digest []byte, hash crypto.Hash) ([]byte, error) {
-	signature, err := key.Sign(ctx, digest, hash)
+func signVerified(ctx context.Context, key Key, message []byte, hash crypto.Hash, seen *verified) ([]byte, error) {
+	signature, err := key.Sign(ctx, message, hash)
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
 	}
 	cert := key.Certificate()
 	_, isRSA := cert.PublicKey.(*rsa.PublicKey)
-	if err := verifySignature(cert, isRSA, hash, digest, signature); err != nil {
+	h := hash.New()
+	h.Write(message)
+	if err := seen.signature(cert, isRSA, hash, h.Sum(nil), signature); err != nil {
 		return nil, fmt.Errorf("%w: what the key signed does not verify under its certificate: %w", ErrUnsound, err)
 	}
 	return signature, nil

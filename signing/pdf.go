@@ -336,7 +336,7 @@ const maxKeys = 1000 // of one dictionary: looking for doubles is quadratic
 
 func (p *parser) dictionary(depth int) (value, error) {
 	p.pos += 2 // the brackets
-	v := value{kind: kindDictionary}
+	v := value{kind: kindDictionary, entries: make([]entry, 0, 4)}
 	for {
 		p.skip()
 		if bytes.HasPrefix(p.file[p.pos:], []byte(">>")) {

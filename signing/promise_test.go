@@ -86,13 +86,14 @@ func TestWriteVectors(t *testing.T) {
 			if !*writeVectors {
 				t.Fatalf("%s is missing: go test ./signing -run TestWriteVectors -write-vectors", root)
 			}
-			a, dir := agedAuthority(t, kind)
-			defer func() { a.Close() }()
+			a := ownAuthority(t, pki.Options{Seal: kind, Authorities: kind, TSALife: year})
 			for level, name := range group.names {
 				sealed := seal(t, a, level, minimalPDF(1, 0))
 				if strings.Contains(name, "renewed") {
-					a = renewAuthority(t, a, dir, kind)
-					var err error
+					err := a.RenewTSA()
+					if err != nil {
+						t.Fatal(err)
+					}
 					if sealed, _, err = renewerOf(t, a).Renew(context.Background(), sealed); err != nil {
 						t.Fatal(err)
 					}

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -13,10 +14,11 @@ import (
 type archiver struct {
 	stamper *stamper
 	revoked *collector
+	seen    *verified
 }
 
 // addStamp adds a document time-stamp over everything. Its authority must be one that the evidence speaks of; for
-// another, evidence is added before, so that the document never holds a stamp that nothing proves.
+// another, evidence is added before, so that the document never holds a stamp that nothing proves. It takes file over.
 func (a *archiver) addStamp(ctx context.Context, file []byte) ([]byte, error) {
 	for range 1 + len(a.stamper.authorities) {
 		d, err := readDocument(file)
@@ -55,7 +57,7 @@ func (a *archiver) addStamp(ctx context.Context, file []byte) ([]byte, error) {
 			if tail, err = d.withEvidence(&more); err != nil {
 				return nil, fmt.Errorf("%w: %w", ErrUnsound, err)
 			}
-			file = join(file, tail)
+			file = append(file, tail...)
 			continue
 		}
 		if err != nil {
@@ -64,7 +66,7 @@ func (a *archiver) addStamp(ctx context.Context, file []byte) ([]byte, error) {
 		if err := fill(tail[start-len(file):end-len(file)], st.der); err != nil {
 			return nil, err
 		}
-		return join(file, tail), nil
+		return append(file, tail...), nil
 	}
 	return nil, fmt.Errorf("%w: no authority stays with what is proven about it", ErrTSAUnavailable)
 }
@@ -96,7 +98,8 @@ func NewRenewer(c RenewerConfig) (*Renewer, error) {
 	if c.Trust.Now == nil {
 		c.Trust.Now = time.Now
 	}
-	stamper, err1 := newStamper(c.TSAs, c.Trust.Now)
+	seen := newVerified(c.Trust.Now)
+	stamper, err1 := newStamper(c.TSAs, c.Trust.Now, seen)
 	collector, err2 := newCollector(c.Revocation, c.Trust.Now)
 	faults := []error{err1, err2}
 	if len(c.TSAs) == 0 {
@@ -111,7 +114,13 @@ func NewRenewer(c RenewerConfig) (*Renewer, error) {
 	for _, t := range c.TSAs {
 		c.Trust.tsaRoots = append(c.Trust.tsaRoots, t.Roots)
 	}
-	return &Renewer{archiver{stamper, collector}, c.Trust}, nil
+	c.Trust.seen = seen
+	return &Renewer{archiver{stamper, collector, seen}, c.Trust}, nil
+}
+
+// Inspect does as the function of this name, with what the renewer trusts.
+func (r *Renewer) Inspect(ctx context.Context, pdf []byte) (Report, error) {
+	return Inspect(ctx, pdf, r.trust)
 }
 
 // Renew adds evidence about the last time-stamp and a document time-stamp over everything, and gives the new document,
@@ -122,6 +131,7 @@ func NewRenewer(c RenewerConfig) (*Renewer, error) {
 // judge) or ErrUnsound, are those of Inspect, or are the context's.
 func (r *Renewer) Renew(ctx context.Context, pdf []byte) ([]byte, Report, error) {
 	fail := func(err error) ([]byte, Report, error) { return nil, Report{}, fmt.Errorf("renew: %w", err) }
+	pdf = slices.Clip(pdf) // what may lie behind it is the caller's
 	before, err := Inspect(ctx, pdf, r.trust)
 	if err != nil {
 		return fail(err)
@@ -129,7 +139,7 @@ func (r *Renewer) Renew(ctx context.Context, pdf []byte) ([]byte, Report, error)
 	if !before.Valid || !before.Level.Includes(BLT) {
 		return fail(fmt.Errorf("%w: level %q: %w", ErrNotRenewable, before.Level, before.errOr("it carries no evidence")))
 	}
-	d, err := open(pdf)
+	d, err := open(pdf, r.seen)
 	if err != nil {
 		return fail(err)
 	}
@@ -155,7 +165,7 @@ func (r *Renewer) Renew(ctx context.Context, pdf []byte) ([]byte, Report, error)
 		if err != nil {
 			return fail(fmt.Errorf("%w: %w", ErrUnsound, err))
 		}
-		renewed = join(pdf, tail)
+		renewed = append(pdf, tail...)
 	}
 	if renewed, err = r.addStamp(ctx, renewed); err != nil {
 		return fail(err)
@@ -204,7 +214,7 @@ func (r *Renewer) lastChain(ctx context.Context, d *opened) ([]*x509.Certificate
 	if err != nil {
 		return nil, err
 	}
-	t, err := parseToken(der)
+	t, err := parseToken(der, r.seen)
 	if err != nil {
 		return nil, err
 	}

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,42 +12,6 @@ import (
 )
 
 const year = 365 * 24 * time.Hour
-
-// agedAuthority is one whose time-stamping certificate has a year left, in a folder that renewAuthority can renew.
-func agedAuthority(t testing.TB, kind pki.KeyKind) (*pki.Authority, string) {
-	t.Helper()
-	dir := t.TempDir()
-	opts := pki.Options{Seal: kind, Authorities: kind}
-	opts.Now = func() time.Time { return time.Now().Add(-4 * year) }
-	old, err := pki.New(dir, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	old.Close()
-	opts.Now = nil
-	a, err := pki.New(dir, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a, dir
-}
-
-// renewAuthority gives the authority a new time-stamping certificate.
-func renewAuthority(t testing.TB, a *pki.Authority, dir string, kind pki.KeyKind) *pki.Authority {
-	t.Helper()
-	a.Close()
-	for _, name := range []string{"tsa.pem", "tsa.key"} {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	a, err := pki.New(dir, pki.Options{Seal: kind, Authorities: kind})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { a.Close() })
-	return a
-}
 
 func renewerOf(t testing.TB, a *pki.Authority) *Renewer {
 	t.Helper()
@@ -65,12 +27,14 @@ func TestRenewal(t *testing.T) {
 	for _, kind := range []pki.KeyKind{pki.P256, pki.RSA3072} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
-			a, dir := agedAuthority(t, kind)
+			a := ownAuthority(t, pki.Options{Seal: kind, Authorities: kind, TSALife: year})
 			made := sealedTo(t, newSealer(t, configOf(t, a, a.Seal(), BLTA)), minimalPDF(1, 0))
 			if _, _, err := renewerOf(t, a).Renew(context.Background(), made[BLTA]); !errors.Is(err, ErrNoLater) {
 				t.Errorf("the same certificate again: %v; want ErrNoLater", err)
 			}
-			a = renewAuthority(t, a, dir, kind)
+			if err := a.RenewTSA(); err != nil {
+				t.Fatal(err)
+			}
 			r := renewerOf(t, a)
 			for _, level := range []Level{BLT, BLTA} {
 				renewed, report, err := r.Renew(context.Background(), made[level])
@@ -79,6 +43,14 @@ func TestRenewal(t *testing.T) {
 				}
 				if !bytes.HasPrefix(renewed, made[level]) || report.Level != BLTA || !report.ProofEnd.Equal(a.TSA().NotAfter) {
 					t.Errorf("%s: level %s, proof until %s", level, report.Level, report.ProofEnd)
+				}
+				// What lies behind the caller's document is the caller's.
+				spacious := append(append([]byte{}, made[level]...), bytes.Repeat([]byte("x"), 1<<20)...)
+				if _, _, err := r.Renew(context.Background(), spacious[:len(made[level])]); err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(spacious[:len(made[level])], made[level]) || bytes.Count(spacious[len(made[level]):], []byte("x")) != 1<<20 {
+					t.Error("renewal wrote into what it was given")
 				}
 				if level == BLT {
 					continue

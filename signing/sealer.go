@@ -6,14 +6,19 @@
 //
 // # What pdfsign does, and what is done here
 //
-// pdfsign writes the incremental update and the CMS signature (SubFilter ETSI.CAdES.detached). Here:
+// pdfsign writes the incremental update and puts the CMS signature together (SubFilter ETSI.CAdES.detached). Here:
 //
+//   - The revision is moved behind the document, the digest of the document and the key's signature are put in, and the
+//     certificates of the issuers (signature.go): pdfsign would copy and digest the document several times, verify the
+//     chain for each, and hand the key digests alone.
 //   - The page lists the signature field in its /Annots, which pdfsign does only for visible fields. The page's
 //     dictionary is copied byte for byte and the reference is added.
 //   - The time-stamp is asked by a client of our own and put as an unsigned attribute into the signature, in the space
 //     reserved for it. pdfsign can ask a TSA itself, but does not check its policy, clock, or certificate, follows
 //     redirects to any host, and would sign again whenever the token is longer than it guessed. The bytes that the
 //     signature covers do not change by this: PAdES excludes the value of /Contents.
+//   - The key signs once pdfsign has laid the document out. pdfsign would hand over a digest alone, where a service may want
+//     the message, and has no context for a key that does not answer.
 //   - pdfsign writes Name, Reason, Location and contact unescaped, so these are plain ASCII or refused, and it copies the
 //     catalog by printing it again, so the finished catalog is compared with the first.
 //   - Its own verification is not used (it calls zeroed signatures valid), nor is its reader used on foreign files.
@@ -34,26 +39,26 @@
 package signing
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/digitorus/pdf"
-	"github.com/digitorus/pdfsign/sign"
 )
 
 // What a caller does differently about.
 var (
 	// ErrKeyUnavailable: the key is out of reach for now. Try again later.
 	ErrKeyUnavailable = errors.New("the seal's key is out of reach")
+	// ErrKeyRefused: the key is there and is not to be had: PIN, permission, credentials, a key that was disabled. Staff must
+	// mend it.
+	ErrKeyRefused = errors.New("the store of the seal's key refuses")
+	// ErrKeyClosed: the key was closed before. A fault of the caller.
+	ErrKeyClosed = errors.New("the seal's key was closed")
 	// ErrTSAUnavailable: no time-stamping authority gave a sound time-stamp. Try again later.
 	ErrTSAUnavailable = errors.New("no time-stamping authority gave a sound time-stamp")
 	// ErrCertificateExpired: the seal certificate has ended, or has not begun. Staff must install another.
@@ -67,6 +72,9 @@ var (
 	ErrUnfit = errors.New("the document cannot be sealed as it is")
 	// ErrUnsound: our own output failed inspection. For good, and a fault of ours or of the key store.
 	ErrUnsound = errors.New("the sealed document failed its own inspection")
+	// ErrBelowLevel: our own output holds, but not up to the level asked. It is an ErrUnsound too, but one to try again and to
+	// raise an alarm about.
+	ErrBelowLevel = fmt.Errorf("%w: below the level asked", ErrUnsound)
 )
 
 // Config says how to seal. Roots and every TSA's Roots must be given: the operating system's roots are never used.
@@ -117,7 +125,8 @@ func NewSealer(c Config) (*Sealer, error) {
 	if c.Level.Includes(BT) && len(c.TSAs) == 0 {
 		fault("TSAs: level %s needs a time-stamping authority", c.Level)
 	}
-	stamper, err := newStamper(c.TSAs, c.Now)
+	seen := newVerified(c.Now)
+	stamper, err := newStamper(c.TSAs, c.Now, seen)
 	if err != nil {
 		faults = append(faults, err)
 	}
@@ -125,7 +134,7 @@ func NewSealer(c Config) (*Sealer, error) {
 	if err != nil {
 		faults = append(faults, err)
 	}
-	s := &Sealer{config: c, archiver: archiver{stamper, collector}}
+	s := &Sealer{config: c, archiver: archiver{stamper, collector, seen}}
 	if c.Roots == nil {
 		fault("Roots: the root to trust is needed")
 	}
@@ -175,9 +184,9 @@ func NewSealer(c Config) (*Sealer, error) {
 func (s *Sealer) tryKey() error {
 	ctx, cancel := context.WithTimeout(context.Background(), keyTrial)
 	defer cancel()
-	digest := make([]byte, crypto.SHA256.Size())
-	rand.Read(digest)
-	_, err := signVerified(ctx, s.config.Key, digest, crypto.SHA256)
+	message := make([]byte, 32)
+	rand.Read(message)
+	_, err := signVerified(ctx, s.config.Key, message, crypto.SHA256, nil)
 	return err
 }
 
@@ -218,81 +227,29 @@ func (s *Sealer) Certificate() *x509.Certificate { return s.cert }
 // Level is the level that every sealed document has.
 func (s *Sealer) Level() Level { return s.config.Level }
 
-// The space reserved for the signature, beyond what pdfsign counts for the certificates and the signature value.
-const (
-	attributesReserve = 1 << 10  // bytes
-	tokenReserve      = 16 << 10 // bytes: real tokens with their chains have 3 to 8 KB
-)
-
-// sign lets pdfsign write the revision with the signature.
-func (s *Sealer) sign(ctx context.Context, plan *sealPlan, now time.Time) ([]byte, error) {
-	reader, err := pdf.NewReader(bytes.NewReader(plan.file), int64(len(plan.file)))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnfit, err)
-	}
-	reserve := attributesReserve
-	if s.config.Level.Includes(BT) {
-		reserve += tokenReserve
-	}
-	var out bytes.Buffer
-	out.Grow(len(plan.file) + 2*reserve + 64<<10) // else it doubles its way up to large documents
-	signer := &sign.SignContext{
-		PDFReader:  reader,
-		InputFile:  bytes.NewReader(plan.file),
-		OutputFile: &out,
-		SignData: sign.SignData{
-			Signature: sign.SignDataSignature{
-				CertType: sign.ApprovalSignature,
-				Info: sign.SignDataSignatureInfo{
-					Name: s.config.Name, Reason: s.config.Reason, Location: s.config.Location, ContactInfo: s.config.Contact,
-					Date: now.UTC(),
-				},
-			},
-			Signer:            &handle{ctx: ctx, key: s.config.Key},
-			DigestAlgorithm:   crypto.SHA256,
-			Certificate:       s.cert,
-			CertificateChains: [][]*x509.Certificate{s.chain},
-			SubFilter:         sign.SubFilterETSICAdESDetached,
-			Context:           ctx,
-			PreSignCallback: func(c *sign.SignContext) error {
-				return c.UpdateObject(uint32(plan.page.number), plan.pageWith(nextObject(c)+1))
-			},
-		},
-		SignatureMaxLengthBase: uint32(hex.EncodedLen(reserve)),
-	}
-	if err := signer.SignPDF(); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
-}
-
-// nextObject is the number that pdfsign gives to the next object it adds, the signature; the field comes after it. It
-// counts from the highest number of the cross-reference and leaves one out.
-func nextObject(c *sign.SignContext) int {
-	highest := uint32(0)
-	for _, e := range c.PDFReader.Xref() {
-		ptr := e.Ptr()
-		highest = max(highest, ptr.GetID())
-	}
-	return int(highest) + 2
+// Inspect does as the function of this name, with what the sealer itself trusts. What it verified when it sealed is not
+// verified twice, so the caller learns cheaply what he was given.
+func (s *Sealer) Inspect(ctx context.Context, pdf []byte) (Report, error) {
+	return Inspect(ctx, pdf, s.trust())
 }
 
 // prove inspects the sealed document as a stranger would, and that nothing but the seal was added.
 func (s *Sealer) prove(ctx context.Context, plan *sealPlan, sealed []byte) error {
-	report, err := Inspect(ctx, sealed, s.trust())
+	found, err := examine(ctx, sealed, s.trust())
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnsound, err)
 	}
+	report := found.report
+	if report.Level != "" && !report.Level.Includes(s.config.Level) {
+		return fmt.Errorf("%w: level %s measured, %s asked: %w", ErrBelowLevel, report.Level, s.config.Level, report.errOr("each check holds"))
+	}
 	if !report.Valid {
 		return fmt.Errorf("%w: %w", ErrUnsound, report.Err())
 	}
-	if !report.Level.Includes(s.config.Level) {
-		return fmt.Errorf("%w: level %s measured, %s asked", ErrUnsound, report.Level, s.config.Level)
-	}
-	if err := plan.unchanged(sealed); err != nil {
+	if err := plan.unchanged(sealed, found.sealed); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnsound, err)
 	}
 	return nil
@@ -300,7 +257,7 @@ func (s *Sealer) prove(ctx context.Context, plan *sealPlan, sealed []byte) error
 
 // trust is what the sealer itself believes: a time-stamp may be of any of its authorities.
 func (s *Sealer) trust() Trust {
-	t := Trust{Roots: s.config.Roots, Now: s.config.Now}
+	t := Trust{Roots: s.config.Roots, Now: s.config.Now, seen: s.seen}
 	for _, a := range s.stamper.authorities {
 		t.tsaRoots = append(t.tsaRoots, a.Roots)
 	}

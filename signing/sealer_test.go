@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"segell/internal/judges"
 	"segell/pki"
 )
 
@@ -27,12 +28,12 @@ type watchedKey struct {
 	sign   func(context.Context, []byte, crypto.Hash) ([]byte, error)
 }
 
-func (k *watchedKey) Sign(ctx context.Context, digest []byte, hash crypto.Hash) ([]byte, error) {
+func (k *watchedKey) Sign(ctx context.Context, message []byte, hash crypto.Hash) ([]byte, error) {
 	k.signed.Add(1)
 	if k.sign != nil {
-		return k.sign(ctx, digest, hash)
+		return k.sign(ctx, message, hash)
 	}
-	return k.Key.Sign(ctx, digest, hash)
+	return k.Key.Sign(ctx, message, hash)
 }
 
 func TestNewSealerGivesEveryFault(t *testing.T) {
@@ -174,6 +175,81 @@ func TestCertificateThatEndsWhileRunning(t *testing.T) {
 	later.Store(int64(2 * time.Hour))
 	if _, err := s.Seal(context.Background(), minimalPDF(1, 0)); !errors.Is(err, ErrCertificateExpired) {
 		t.Errorf("%v, want ErrCertificateExpired", err)
+	}
+}
+
+// Positions in the file are written in decimal: each number of digits is sealed once.
+func TestSealAtEveryLength(t *testing.T) {
+	a := sharedPKI(t, pki.P256)
+	s := newSealer(t, configOf(t, a, a.Seal(), BB))
+	for _, filler := range []int{0, 5_000, 8_500, 60_000, 95_000, 700_000, 995_000, 7_000_000, 9_995_000} {
+		pdf := minimalPDF(1, filler)
+		sealed, err := s.Seal(context.Background(), pdf)
+		if err != nil {
+			t.Errorf("%d bytes: %v", len(pdf), err)
+			continue
+		}
+		judges.QPDF(t, write(t, sealed))
+	}
+}
+
+// What pdfsign and we look for may stand in the document too.
+func TestMarksOfSigningInTheDocument(t *testing.T) {
+	a := sharedPKI(t, pki.P256)
+	filler := strings.Repeat("/ByteRange[0 ********** ********** **********] /ByteRange [0 1 2 3] /Contents<"+strings.Repeat("0", 12_000)+"> startxref %%EOF ", 3)
+	pdf := bytes.Replace(minimalPDF(1, len(filler)), bytes.Repeat([]byte("x"), len(filler)), []byte(filler), 1)
+	for _, level := range levels {
+		if r := inspect(t, seal(t, a, level, pdf), trustOf(a)); !r.Valid || r.Level != level {
+			t.Errorf("%s: level %q: %v", level, r.Level, r.Err())
+		}
+	}
+}
+
+// pdfsign is pinned, but a version that lays out otherwise must be an error, never another document.
+func TestRevisionsThatAreLaidOutOtherwise(t *testing.T) {
+	a := sharedPKI(t, pki.P256)
+	s := newSealer(t, configOf(t, a, a.Seal(), BB))
+	plan, err := planSeal(minimalPDF(1, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, err := s.layOut(context.Background(), plan, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*laidOut){
+		"something behind it":     func(r *laidOut) { r.tail = append(r.tail, '\n') },
+		"another cross-reference": func(r *laidOut) { r.xref++ },
+		"another range":           func(r *laidOut) { r.ranges[2]++ },
+		"a range that begins late": func(r *laidOut) {
+			r.tail = bytes.Replace(r.tail, []byte("/ByteRange [0 "), []byte("/ByteRange [1 "), 1)
+			r.ranges[0] = 1
+		},
+		"the range twice": func(r *laidOut) {
+			at := bytes.Index(r.tail, []byte("/ByteRange"))
+			end := at + bytes.IndexByte(r.tail[at:], ']') + 1
+			r.tail = append(bytes.Clone(r.tail[at:end]), r.tail...)
+		},
+	} {
+		r := &laidOut{bytes.Clone(good.tail), good.xref, good.ranges}
+		change(r)
+		if _, err := r.moveBehind(plan.file, 0); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}
+
+// The document that was given stays as it was, and so does what lies behind it in memory.
+func TestSealLeavesTheDocumentAlone(t *testing.T) {
+	a := sharedPKI(t, pki.P256)
+	pdf := minimalPDF(2, 100)
+	spacious := append(bytes.Clone(pdf), bytes.Repeat([]byte("x"), 1<<20)...)
+	sealed := seal(t, a, BLTA, spacious[:len(pdf)])
+	if !bytes.Equal(spacious[:len(pdf)], pdf) || bytes.Count(spacious[len(pdf):], []byte("x")) != 1<<20 {
+		t.Error("sealing wrote into what it was given")
+	}
+	if clear(spacious); !inspect(t, sealed, trustOf(a)).Valid {
+		t.Error("the sealed document shares memory with the one that was given")
 	}
 }
 

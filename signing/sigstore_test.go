@@ -166,7 +166,7 @@ func TestSealWithSigstoresTSA(t *testing.T) {
 			// This TSA's certificates name no place to ask about revocation.
 			judges.PyHanko(t, file, writePEMs(t, a.Root(), s.chain[root]), judges.Options{Stamped: true, Offline: true})
 			_, der := holeOf(t, sealed)
-			cms, err := parseSignedData(der)
+			cms, err := parseSignedData(der, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -46,7 +46,7 @@ var errStampRevoked = errors.New("the certificate of the time-stamping authority
 var errMoreEvidence = errors.New("evidence is missing for the time-stamping authority")
 
 // Seal signs pdf and gives the sealed document, which begins with the very bytes of pdf. pdf must pass [CheckDocument].
-// Errors wrap ErrUnfit, ErrKeyUnavailable, ErrTSAUnavailable, ErrRevocationUnavailable, ErrCertificateExpired,
+// Errors wrap ErrUnfit, ErrKeyUnavailable, ErrKeyRefused, ErrTSAUnavailable, ErrRevocationUnavailable, ErrCertificateExpired,
 // ErrCertificateRevoked or ErrUnsound, or are the context's; any other comes from the key or from pdfsign and is for good.
 func (s *Sealer) Seal(ctx context.Context, pdf []byte) ([]byte, error) {
 	return s.SealInSteps(ctx, pdf, nil)
@@ -90,12 +90,12 @@ func (s *Sealer) resume(ctx context.Context, plan *sealPlan, kept []byte) ([]byt
 	if len(kept) == 0 || !bytes.HasPrefix(kept, plan.file) {
 		return nil, ""
 	}
-	report, err := Inspect(ctx, kept, s.trust())
+	found, err := examine(ctx, kept, s.trust())
 	sum := sha256.Sum256(s.cert.Raw)
-	if err != nil || !report.Valid || report.Certificate != hex.EncodeToString(sum[:]) || plan.unchanged(kept) != nil {
+	if err != nil || !found.report.Valid || found.report.Certificate != hex.EncodeToString(sum[:]) || plan.unchanged(kept, found.sealed) != nil {
 		return nil, ""
 	}
-	return bytes.Clone(kept), report.Level
+	return bytes.Clone(kept), found.report.Level
 }
 
 // finish takes the steps from reached to the sealer's level.
@@ -123,7 +123,8 @@ func (s *Sealer) finish(ctx context.Context, plan *sealPlan, document []byte, re
 	return document, nil
 }
 
-// step brings the document to level from the one below.
+// step brings the document to level from the one below. It takes the document over: what it gives may be the same bytes
+// with more behind them. When it fails, document is as it was.
 func (s *Sealer) step(ctx context.Context, plan *sealPlan, document []byte, level Level) ([]byte, error) {
 	switch level {
 	case BB:
@@ -148,7 +149,7 @@ type opened struct {
 	cms   *signedData
 }
 
-func open(file []byte) (*opened, error) {
+func open(file []byte, seen *verified) (*opened, error) {
 	d, err := readDocument(file)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnsound, err)
@@ -157,11 +158,15 @@ func open(file []byte) (*opened, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnsound, err)
 	}
+	return openField(d, field, seen)
+}
+
+func openField(d *document, field *sealField, seen *verified) (*opened, error) {
 	der, err := field.contents()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnsound, err)
 	}
-	cms, err := parseSignedData(der)
+	cms, err := parseSignedData(der, seen)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnsound, err)
 	}
@@ -171,7 +176,7 @@ func open(file []byte) (*opened, error) {
 // addTimeStamp stamps the signature value and writes the token into the space of the signature, which is not covered by
 // it. At B-LT and above an authority whose certificates cannot be proven good is passed over.
 func (s *Sealer) addTimeStamp(ctx context.Context, file []byte) ([]byte, error) {
-	d, err := open(file)
+	d, err := open(file, s.seen)
 	if err != nil {
 		return nil, err
 	}
@@ -191,11 +196,10 @@ func (s *Sealer) addTimeStamp(ctx context.Context, file []byte) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	stamped := bytes.Clone(file) // the caller may keep the one before
-	if err := fill(stamped[d.field.hole.start:d.field.hole.end], der); err != nil {
+	if err := fill(file[d.field.hole.start:d.field.hole.end], der); err != nil {
 		return nil, err
 	}
-	return stamped, nil
+	return file, nil
 }
 
 // fill writes der into the value of a /Contents, brackets included, and zeros behind it.
@@ -212,14 +216,14 @@ func fill(hole, der []byte) error {
 
 // addEvidence collects proof about every certificate of the seal and of its time-stamp and writes it behind the document.
 func (s *Sealer) addEvidence(ctx context.Context, file []byte) ([]byte, error) {
-	d, err := open(file)
+	d, err := open(file, s.seen)
 	if err != nil {
 		return nil, err
 	}
 	der, err := single(d.cms.unsigned, oidSignatureTimeStamp)
 	var t *token
 	if err == nil {
-		t, err = parseToken(der)
+		t, err = parseToken(der, s.seen)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnsound, err)
@@ -228,7 +232,7 @@ func (s *Sealer) addEvidence(ctx context.Context, file []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: the time-stamp is not trusted any more: %w", errStampRevoked, err)
 	}
-	sealChain, err := chainTo(s.cert, d.cms.certificates, s.config.Roots, t.time, x509.ExtKeyUsageAny)
+	sealChain, err := s.seen.chain(s.cert, d.cms.certificates, s.config.Roots, t.time, x509.ExtKeyUsageAny)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnsound, err)
 	}
@@ -253,12 +257,7 @@ func (s *Sealer) addEvidence(ctx context.Context, file []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnsound, err)
 	}
-	return join(file, tail), nil
-}
-
-func join(file, tail []byte) []byte {
-	out := make([]byte, 0, len(file)+len(tail))
-	return append(append(out, file...), tail...)
+	return append(file, tail...), nil
 }
 
 func digestOf(parts ...[]byte) []byte {

@@ -28,8 +28,8 @@ type token struct {
 }
 
 // parseToken reads a token and verifies that its signer signed it.
-func parseToken(der []byte) (*token, error) {
-	data, err := parseSignedData(der)
+func parseToken(der []byte, seen *verified) (*token, error) {
+	data, err := parseSignedData(der, seen)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func parseToken(der []byte) (*token, error) {
 	if err := data.checkSigningCertificate(true); err != nil {
 		return nil, fmt.Errorf("time-stamp: %w", err)
 	}
-	if err := data.checkSignature(); err != nil {
+	if err := data.checkSignature(seen); err != nil {
 		return nil, fmt.Errorf("time-stamp: %w", err)
 	}
 	return t, nil
@@ -135,7 +135,7 @@ var (
 
 // trusted verifies the certificate that signed the token: its only extended key usage is time-stamping, critical
 // (RFC 3161 section 2.3), and it leads to the roots both at the time stamped and at now, for no later proof covers it.
-func (t *token) trusted(roots *x509.CertPool, now time.Time) ([]*x509.Certificate, error) {
+func (t *token) trusted(roots *x509.CertPool, now time.Time, seen *verified) ([]*x509.Certificate, error) {
 	ok := false
 	for _, e := range t.data.certificate.Extensions {
 		if e.Id.Equal(oidExtKeyUsage) {
@@ -148,10 +148,10 @@ func (t *token) trusted(roots *x509.CertPool, now time.Time) ([]*x509.Certificat
 	if u := t.data.certificate.KeyUsage; u != 0 && u&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 {
 		return nil, errors.New("the time-stamping certificate's key usage does not allow signing")
 	}
-	if _, err := chainTo(t.data.certificate, t.data.certificates, roots, t.time, x509.ExtKeyUsageTimeStamping); err != nil {
+	if _, err := seen.chain(t.data.certificate, t.data.certificates, roots, t.time, x509.ExtKeyUsageTimeStamping); err != nil {
 		return nil, err
 	}
-	return chainTo(t.data.certificate, t.data.certificates, roots, now, x509.ExtKeyUsageTimeStamping)
+	return seen.chain(t.data.certificate, t.data.certificates, roots, now, x509.ExtKeyUsageTimeStamping)
 }
 
 // chainTo builds the chain from cert to one of the roots, all valid at that time, nearest first, root last.

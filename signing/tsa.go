@@ -45,6 +45,7 @@ type stamper struct {
 	authorities []authority
 	now         func() time.Time
 	client      *http.Client
+	seen        *verified
 }
 
 type authority struct {
@@ -53,8 +54,8 @@ type authority struct {
 }
 
 // newStamper checks the configuration; every fault is given.
-func newStamper(list []TSA, now func() time.Time) (*stamper, error) {
-	s := &stamper{now: now, client: newClient()}
+func newStamper(list []TSA, now func() time.Time, seen *verified) (*stamper, error) {
+	s := &stamper{now: now, client: newClient(), seen: seen}
 	var faults []error
 	for i, t := range list {
 		fault := func(field, format string, args ...any) {
@@ -183,7 +184,7 @@ func (s *stamper) ask(ctx context.Context, a authority, digest []byte) (*stamp, 
 	if err != nil {
 		return nil, err
 	}
-	t, err := parseToken(der)
+	t, err := parseToken(der, s.seen)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +201,7 @@ func (s *stamper) ask(ctx context.Context, a authority, digest []byte) (*stamp, 
 	if skew := t.time.Sub(now); skew > maxSkew || skew < -maxSkew {
 		return nil, fmt.Errorf("the time-stamp is %s away from the clock of this machine (%s are allowed)", skew.Abs().Round(time.Second), maxSkew)
 	}
-	chain, err := t.trusted(a.Roots, now)
+	chain, err := t.trusted(a.Roots, now, s.seen)
 	if err != nil {
 		return nil, fmt.Errorf("the time-stamp's signer is not trusted: %w", err)
 	}

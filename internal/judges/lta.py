@@ -3,6 +3,13 @@
 Arguments: the root certificate and a file. Prints one line for now and one for ten years ahead. The second assumes that
 document time-stamps were added in time and that the issuing authorities are in good standing then: what it proves is that
 everything else which will be needed about the seal and its time-stamps is inside already.
+
+A third argument, find-lists, makes good a fault of pyHanko 0.38.0 (pyhanko-certvalidator 0.33.0). To judge a signature
+at a time in the past it looks for revocation information on a path of two, the certificate under its issuing authority
+as if that were the trust anchor (_find_revinfo_data_for_leaf_in_past). A revocation list is taken only if a path to its
+signer can be had from that path by truncate_to_issuer_and_append. The signer is the anchor itself; but the function
+looks for the anchor's issuer, who is not on the path unless the anchor is self-signed, raises LookupError, and the list
+is dropped. OCSP replies are not looked for in this way.
 """
 
 import asyncio
@@ -23,10 +30,31 @@ from pyhanko.sign.validation.policy_decl import (
 )
 from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko_certvalidator.context import CertValidationPolicySpec
+from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import REQUIRE_REVINFO, CertRevTrustPolicy, NonRevokedStatusAssertion
 from pyhanko_certvalidator.registry import SimpleTrustManager
 
 logging.disable(logging.CRITICAL)
+
+
+def find_lists_of_anchors():
+    """Lets a path be truncated to its own trust anchor."""
+    as_it_is = ValidationPath.truncate_to_issuer_and_append
+
+    def mended(path, cert):
+        try:
+            return as_it_is(path, cert)
+        except LookupError:
+            anchor = getattr(path.trust_anchor.authority, 'certificate', None)
+            if anchor is None or anchor.sha256 != cert.sha256:
+                raise
+            return ValidationPath(path.trust_anchor, interm=[], leaf=cert)
+
+    ValidationPath.truncate_to_issuer_and_append = mended
+
+
+if sys.argv[3:] == ['find-lists']:
+    find_lists_of_anchors()
 
 signature_spec = SignatureValidationSpec(
     cert_validation_policy=CertValidationPolicySpec(

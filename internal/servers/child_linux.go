@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -34,4 +35,22 @@ func halted(pid int) bool {
 		}
 	}
 	return true
+}
+
+// groupOf lists the processes of a group (proc(5), field 5 of stat).
+func groupOf(group int) []int {
+	var pids []int
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // fails for a bad pattern alone
+	for _, stat := range stats {
+		text, err := os.ReadFile(stat)
+		_, rest, found := strings.Cut(string(text), ") ")
+		fields := strings.Fields(rest)
+		if err != nil || !found || len(fields) < 3 || fields[2] != strconv.Itoa(group) {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(stat))); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }

@@ -12,3 +12,6 @@ func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgi
 
 // halted waits a while: there is no /proc to ask.
 func halted(int) bool { time.Sleep(100 * time.Millisecond); return true }
+
+// groupOf gives the group's leader alone: there is no /proc to ask.
+func groupOf(group int) []int { return []int{group} }

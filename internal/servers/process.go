@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -27,6 +28,7 @@ type process struct {
 	args   func(port int) []string
 	env    []string
 	ready  func(address string) error
+	group  bool // it has children, and what is done to it is done to them
 	port   int
 
 	mu   sync.Mutex
@@ -114,6 +116,9 @@ func (p *process) kill() {
 	if cmd == nil {
 		return
 	}
+	if p.group {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
 	_ = cmd.Process.Kill() // fails only where it has ended
 	<-done
 }
@@ -131,7 +136,11 @@ func (p *process) signal(s syscall.Signal) {
 	p.t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.cmd.Process.Signal(s); err != nil {
+	err := p.cmd.Process.Signal(s)
+	if p.group {
+		err = errors.Join(err, syscall.Kill(-p.cmd.Process.Pid, s))
+	}
+	if err != nil {
 		p.t.Fatalf("servers: %s: %v: %v", p.name, s, err)
 	}
 }
@@ -141,7 +150,12 @@ func (p *process) signal(s syscall.Signal) {
 func (p *process) halt() {
 	p.t.Helper()
 	p.signal(syscall.SIGSTOP)
-	for deadline := time.Now().Add(10 * time.Second); !halted(p.cmd.Process.Pid); time.Sleep(time.Millisecond) {
+	pids := []int{p.cmd.Process.Pid}
+	if p.group {
+		pids = groupOf(p.cmd.Process.Pid)
+	}
+	running := func() bool { return slices.ContainsFunc(pids, func(pid int) bool { return !halted(pid) }) }
+	for deadline := time.Now().Add(10 * time.Second); running(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			p.t.Fatalf("servers: %s runs on 10 s after it was told to stop", p.name)
 		}

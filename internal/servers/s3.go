@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"testing"
@@ -25,9 +26,12 @@ type S3 struct {
 	SecretKey string
 }
 
+// Versioned makes an S3 server on which buckets can keep what was replaced and deleted.
+const Versioned = "versioned"
+
 // NewS3 starts versitygw on a free loopback port, and ends it with the test. Its program is looked for in
 // $SEGELL_TOOLS_BIN, then in .cache/bin of the repository, where `make tools` builds it.
-func NewS3(t testing.TB) *S3 {
+func NewS3(t testing.TB, options ...string) *S3 {
 	t.Helper()
 	dir := t.TempDir()
 	data := filepath.Join(dir, "data")
@@ -44,6 +48,13 @@ func NewS3(t testing.TB) *S3 {
 			t.Fatal(err)
 		}
 		posix = append(posix, "--sidecar", sidecar)
+	}
+	if slices.Contains(options, Versioned) {
+		versions := filepath.Join(dir, "versions")
+		if err := os.Mkdir(versions, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		posix = append(posix, "--versioning-dir", versions)
 	}
 	s.args = func(port int) []string {
 		args := []string{"--port", "127.0.0.1:" + strconv.Itoa(port), "--health", "/health", "--keep-alive", "--quiet"}
@@ -120,19 +131,26 @@ func toolPlaces(program string) []string {
 	if bin := os.Getenv("SEGELL_TOOLS_BIN"); bin != "" {
 		places = append(places, filepath.Join(bin, program))
 	}
-	if dir, err := os.Getwd(); err == nil {
-		for {
-			// The repository is where the tools' module is.
-			if _, err := os.Stat(filepath.Join(dir, "tools", "go.mod")); err == nil {
-				places = append(places, filepath.Join(dir, ".cache", "bin", program))
-				break
-			}
-			parent := filepath.Dir(dir)
-			if parent == dir {
-				break
-			}
-			dir = parent
-		}
+	if root := repository(); root != "" {
+		places = append(places, filepath.Join(root, ".cache", "bin", program))
 	}
 	return places
+}
+
+// repository is the folder above the working folder where the tools' module is, or empty.
+func repository() string {
+	dir, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "tools", "go.mod")); err == nil {
+			return dir
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return ""
+		}
+		dir = parent
+	}
 }

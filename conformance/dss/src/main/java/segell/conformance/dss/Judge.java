@@ -37,8 +37,10 @@ import org.bouncycastle.jce.provider.BouncyCastleProvider;
  * </pre>
  *
  * <p>The fields are separated by tabs: the level found, the indication, the sub-indication, how many time-stamps are
- * inside, and the errors of the validation, of the signature and of its time-stamps. Offline nothing is asked of the
- * network: what the file holds must be enough. Online, OCSP responders and revocation lists are asked.
+ * inside, and the errors of the validation, of the signature and of its time-stamps. What DSS finds changed after the
+ * signature and can call neither evidence nor a form that was filled in counts as an error too: its default policy only
+ * warns of it. Offline nothing is asked of the network: what the file holds must be enough. Online, OCSP responders and
+ * revocation lists are asked.
  */
 public final class Judge {
     private Judge() {}
@@ -85,6 +87,10 @@ public final class Judge {
         List<String> errors = new ArrayList<>();
         add(errors, "", simple.getAdESValidationErrors(id));
         DiagnosticData diagnostic = reports.getDiagnosticData();
+        int changes = diagnostic.getSignatureById(id).getPDFRevision().getPdfUndefinedChanges().size();
+        if (changes > 0) {
+            errors.add(changes + " undefined changes after the signature");
+        }
         List<String> stamps = diagnostic.getTimestampIdList(id);
         for (String stamp : stamps) {
             add(errors, "time-stamp: ", simple.getAdESValidationErrors(stamp));
