@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"segell/access"
 	"segell/intake"
 	"segell/internal/servers"
 	"segell/ledger"
@@ -81,20 +82,24 @@ func newDoor(t *testing.T) *door {
 	}
 	t.Cleanup(func() { client.Close() })
 	d.queue = queue.New(client)
-	token, line, err := intake.NewToken("portal")
+	token, line, err := access.NewToken("portal")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, other, err := intake.NewToken("office")
+	_, other, err := access.NewToken("office")
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.token = token
-	tokens, err := intake.ReadTokens("# clients\n" + line + "\n\n" + other + "\n")
+	clients, err := access.ReadClients("# clients\n" + line + "\n\n" + other + "\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	api, err := intake.New(intake.Config{Ledger: d.ledger, Queue: d.queue, Tokens: tokens, Log: slog.New(slog.NewTextHandler(d.log, nil)),
+	gate, err := access.New(access.Config{Clients: clients, Now: time.Now, Failures: access.Rate{PerSecond: 1000, Burst: 1000}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, err := intake.New(intake.Config{Ledger: d.ledger, Queue: d.queue, Access: gate, Log: slog.New(slog.NewTextHandler(d.log, nil)),
 		Now: func() time.Time { return now }, PublicURL: "https://segell.example", Version: "test"})
 	if err != nil {
 		t.Fatal(err)
@@ -282,8 +287,13 @@ func TestAKindHasItsOwnLimit(t *testing.T) {
 	}
 	long := func(n int64) string { return `{"language":"` + strings.Repeat("x", int(n)) + `"}` }
 	d.ask("POST", "/v1/documents/"+k.ID, long(templates.DefaultMaxBody)).problem(t, 422, "invalid-request")
-	d.ask("POST", "/v1/documents/"+k.ID, long(k.BodyLimit())).problem(t, 413, "too-large")
-	d.ask("POST", path, long(templates.DefaultMaxBody)).problem(t, 413, "too-large")
+	for address, limit := range map[string]int64{"/v1/documents/" + k.ID: k.BodyLimit(), path: templates.DefaultMaxBody} {
+		got := d.ask("POST", address, long(limit))
+		got.problem(t, 413, "too-large")
+		if !strings.Contains(got.body, fmt.Sprint(limit)) {
+			t.Errorf("the limit %d is not named: %s", limit, got.body)
+		}
+	}
 }
 
 // A body that breaks off is the sender's fault, and nothing is accepted.
@@ -543,26 +553,63 @@ func TestTheDescriptionOfTheAPI(t *testing.T) {
 	d.ask("GET", "/problems/none", "", without("Authorization")).problem(t, 404, "not-found")
 }
 
-func TestTokens(t *testing.T) {
-	_, line, err := intake.NewToken("portal")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, bad := range []string{"", "# nothing", "portal", "portal sha256:00", "Portal " + line[7:], line + "x", "portal " + strings.Repeat("z", 64)} {
-		if _, err := intake.ReadTokens(bad); err == nil || strings.Contains(err.Error(), "sha256:00") {
-			t.Errorf("ReadTokens(%q): %v", bad, err)
-		}
-	}
-	if _, _, err := intake.NewToken("the portal"); err == nil {
-		t.Error("a client's name with a space was taken")
-	}
-}
-
 func TestAPanicIsAProblemThatQuotesNothing(t *testing.T) {
 	d := newDoor(t)
 	d.bucket.Fault = func(op, key string) error { panic("Canari Groc") }
 	d.ask("POST", path, standard(t)).problem(t, 500, "internal")
 	if log := d.log.String(); strings.Contains(log, "Canari") || !strings.Contains(log, "a panic was caught") || !strings.Contains(log, "intake_test.go") {
 		t.Errorf("the log quotes the panic, or tells not where it was:\n%s", log)
+	}
+}
+
+// Beyond a number of unfinished requests no more are taken, of batches first, and
+// nothing is written.
+func TestADoorThatIsFullSaysSo(t *testing.T) {
+	d := newDoor(t)
+	d.queue.Keep(t.Context())
+	var asked map[string]any
+	if err := json.Unmarshal([]byte(standard(t)), &asked); err != nil {
+		t.Fatal(err)
+	}
+	asked["options"] = map[string]any{"priority": "batch"}
+	batch, err := json.Marshal(asked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects := func() (n int) {
+		for _, err := range d.bucket.List(t.Context(), "", "") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		return n
+	}
+	for _, step := range []struct {
+		unfinished         int
+		interactive, batch int
+	}{{74_000, 202, 202}, {75_000, 202, 429}, {100_000, 429, 429}, {0, 202, 202}} {
+		mark, err := d.queue.BacklogMark(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.queue.Recount(t.Context(), mark, step.unfinished); err != nil {
+			t.Fatal(err)
+		}
+		for name, c := range map[string]struct {
+			body   string
+			status int
+			limit  string
+		}{"interactive": {standard(t), step.interactive, "100000"}, "batch": {string(batch), step.batch, "75000"}} {
+			before := objects()
+			got := d.ask("POST", "/v1/documents/coverage_certificate", c.body)
+			if got.status != c.status {
+				t.Errorf("%d unfinished, %s: %d %s", step.unfinished, name, got.status, got.body)
+			}
+			if got.status == 429 && (got.header.Get("Retry-After") == "" || got.text("type") != "https://segell.example/problems/overloaded" ||
+				!strings.Contains(got.body, c.limit) || objects() != before) {
+				t.Errorf("%d unfinished, %s: %v %s", step.unfinished, name, got.header, got.body)
+			}
+		}
 	}
 }

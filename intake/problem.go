@@ -2,15 +2,15 @@ package intake
 
 import (
 	"encoding/json"
-	"fmt"
-	"html"
+	"errors"
+	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"segell/access"
 	"segell/wire"
 )
 
@@ -25,35 +25,43 @@ type Problem struct {
 	Errors []wire.Fault `json:"errors,omitempty" doc:"Every field that is wrong, by its JSON pointer (RFC 6901)"`
 
 	retryAfter time.Duration
+	challenge  string // WWW-Authenticate
 }
 
-// problemKind is a row of the registry of problems.
+// problemKind is a row of the registry of problems. Its page is
+// docs/problems/<type>.md.
 type problemKind struct {
 	status int
 	title  string
-	about  string
 }
 
 // problems is the registry: every answer that is no success is one of these.
 var problems = map[string]problemKind{
-	"malformed-json":          {http.StatusBadRequest, "The body is not JSON", "The body could not be read as one JSON object. The detail says where. Nothing was accepted."},
-	"idempotency-key-missing": {http.StatusBadRequest, "Idempotency-Key is required", "Send a key of your own, unique per request (a UUID, say), of 1 to 255 printable ASCII characters. If an answer is lost, send the same request again with the same key: it is accepted once."},
-	"bad-request":             {http.StatusBadRequest, "The request cannot be understood", "The detail says what is wrong."},
-	"unauthorized":            {http.StatusUnauthorized, "A valid token is required", "Send Authorization: Bearer and the token that the operator gave you."},
-	"unknown-kind":            {http.StatusNotFound, "There is no such kind of document", "The detail lists the kinds that can be asked for."},
-	"not-found":               {http.StatusNotFound, "There is nothing here", "The address is unknown, or the request is not one of yours."},
-	"method-not-allowed":      {http.StatusMethodNotAllowed, "This method is not for this address", "The header Allow lists the methods that are."},
-	"not-issued":              {http.StatusConflict, "The document is not issued yet", "Ask for the state of the request first; while it is not issued there is nothing to download."},
-	"failed":                  {http.StatusConflict, "The document could not be made", "The request was given up and staff have been told. It can be retried by them; the state will change."},
-	"gone":                    {http.StatusGone, "The document is no longer available", "It was withdrawn, replaced, cancelled or erased."},
-	"too-large":               {http.StatusRequestEntityTooLarge, "The body is too large", "The detail names the limit."},
-	"unsupported-media-type":  {http.StatusUnsupportedMediaType, "The body must be application/json", "Send Content-Type: application/json."},
-	"invalid-request":         {http.StatusUnprocessableEntity, "The request cannot become a document", "Every field that is wrong is listed with its JSON pointer and with what would be right. Nothing was accepted."},
-	"idempotency-key-reused":  {http.StatusUnprocessableEntity, "The Idempotency-Key belongs to another request", "The key was used before with another body. Use a new key for a new request."},
-	"temporarily-unavailable": {http.StatusServiceUnavailable, "The request could not be taken just now", "Send it again after the time in Retry-After, with the same Idempotency-Key: if this try was accepted after all, it is not accepted twice."},
-	"internal":                {http.StatusInternalServerError, "Something went wrong on our side", "Whether the request was accepted is unknown: send it again with the same Idempotency-Key."},
-	"request-timeout":         {http.StatusRequestTimeout, "The body took too long", "Send the request again."},
-	"not-acceptable":          {http.StatusNotAcceptable, "Only application/json can be answered", "Accept application/json."},
+	"malformed-json":          {http.StatusBadRequest, "The body is not JSON"},
+	"idempotency-key-missing": {http.StatusBadRequest, "Idempotency-Key is required"},
+	"bad-request":             {http.StatusBadRequest, "The request cannot be understood"},
+	"invalid-reference":       {http.StatusUnprocessableEntity, "The reference cannot be read"},
+	"unauthorized":            {http.StatusUnauthorized, "A valid token is required"},
+	"forbidden":               {http.StatusForbidden, "This is not allowed to this client"},
+	"unknown-kind":            {http.StatusNotFound, "There is no such kind of document"},
+	"not-found":               {http.StatusNotFound, "There is nothing here"},
+	"method-not-allowed":      {http.StatusMethodNotAllowed, "This method is not for this address"},
+	"not-acceptable":          {http.StatusNotAcceptable, "Only application/json can be answered"},
+	"request-timeout":         {http.StatusRequestTimeout, "The body took too long"},
+	"not-issued":              {http.StatusConflict, "The document is not issued yet"},
+	"already-issued":          {http.StatusConflict, "The document was issued"},
+	"not-in-force":            {http.StatusConflict, "The document is not in force"},
+	"failed":                  {http.StatusConflict, "The document could not be made"},
+	"gone":                    {http.StatusGone, "The document is no longer available"},
+	"too-large":               {http.StatusRequestEntityTooLarge, "The body is too large"},
+	"unsupported-media-type":  {http.StatusUnsupportedMediaType, "The body must be in another form"},
+	"invalid-request":         {http.StatusUnprocessableEntity, "The request cannot become a document"},
+	"idempotency-key-reused":  {http.StatusUnprocessableEntity, "The Idempotency-Key belongs to another request"},
+	"rate-limited":            {http.StatusTooManyRequests, "Too many calls"},
+	"overloaded":              {http.StatusTooManyRequests, "Too many requests wait already"},
+	"too-many-streams":        {http.StatusTooManyRequests, "Too many streams of events are open"},
+	"internal":                {http.StatusInternalServerError, "Something went wrong on our side"},
+	"temporarily-unavailable": {http.StatusServiceUnavailable, "The request could not be taken just now"},
 }
 
 func (a *API) problem(kind, detail string) *Problem {
@@ -73,9 +81,11 @@ func (p *Problem) ContentType(string) string {
 func (p *Problem) GetHeaders() http.Header {
 	h := http.Header{}
 	if p.retryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(p.retryAfter.Round(time.Second)/time.Second)))
+		h.Set("Retry-After", access.RetryAfter(p.retryAfter))
 	}
-	if p.Status == http.StatusUnauthorized {
+	if p.challenge != "" {
+		h.Set("WWW-Authenticate", p.challenge)
+	} else if p.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="segell"`)
 	}
 	return h
@@ -87,6 +97,10 @@ func (p *Problem) write(w http.ResponseWriter) {
 	}
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
+	p.encode(w)
+}
+
+func (p *Problem) encode(w io.Writer) {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
 	_ = encoder.Encode(p) // the client may be gone
@@ -96,6 +110,8 @@ func (p *Problem) write(w http.ResponseWriter) {
 var statusProblems = map[int]string{
 	http.StatusBadRequest:            "bad-request",
 	http.StatusUnauthorized:          "unauthorized",
+	http.StatusForbidden:             "forbidden",
+	http.StatusTooManyRequests:       "rate-limited",
 	http.StatusNotFound:              "not-found",
 	http.StatusMethodNotAllowed:      "method-not-allowed",
 	http.StatusNotAcceptable:         "not-acceptable",
@@ -110,9 +126,12 @@ var statusProblems = map[int]string{
 // time or is broken: the sender's fault, not ours.
 const unreadable = "cannot read request body"
 
-func (a *API) ofStatus(status int, detail string) *Problem {
+func (a *API) ofStatus(status int, detail string, errs ...error) *Problem {
 	if detail == unreadable {
 		return a.problem("bad-request", "The body could not be read to its end.")
+	}
+	if status == http.StatusUnprocessableEntity && len(errs) > 0 {
+		return a.unreadableBody(parameterFaults(errs))
 	}
 	if kind, ok := statusProblems[status]; ok {
 		return a.problem(kind, detail)
@@ -125,18 +144,16 @@ func (a *API) ofStatus(status int, detail string) *Problem {
 
 var _ huma.StatusError = (*Problem)(nil)
 
-// problemPage serves the page that the type of a problem points to.
-func (a *API) problemPage(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("kind")
-	row, ok := problems[name]
-	if !ok {
-		a.problem("not-found", "There is no such kind of problem.").write(w)
-		return
+// parameterFaults names the parameters that huma refuses. Its words never repeat
+// a value; what it keeps beside them does.
+func parameterFaults(errs []error) wire.Faults {
+	var faults wire.Faults
+	for _, err := range errs {
+		var detail *huma.ErrorDetail
+		if errors.As(err, &detail) {
+			_, name, _ := strings.Cut(detail.Location, ".")
+			faults = append(faults, wire.Fault{Pointer: wire.Pointer(name), Detail: detail.Message})
+		}
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "public, max-age=3600")
-	var page strings.Builder
-	fmt.Fprintf(&page, "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>%s</title>\n<main>\n<h1>%s</h1>\n<p>%s</p>\n<p>HTTP status %d</p>\n</main>\n</html>\n",
-		html.EscapeString(row.title), html.EscapeString(row.title), html.EscapeString(row.about), row.status)
-	_, _ = w.Write([]byte(page.String()))
+	return faults
 }

@@ -21,6 +21,9 @@ type Document struct {
 	Level       string // PAdES level measured on the bytes
 	Pages       int
 	Certificate string // SHA-256 of the certificate that sealed it, hexadecimal
+	// ProofEnd is when the first certificate ends that the seal's outermost proof
+	// stands on; zero where that was not measured.
+	ProofEnd time.Time
 }
 
 const (
@@ -29,7 +32,11 @@ const (
 	metadataLevel       = "level"
 	metadataPages       = "pages"
 	metadataCertificate = "certificate"
+	metadataProofEnd    = "proof-end" // RFC 3339; missing in documents of earlier versions
 	metadataTombstone   = "tombstone" // its value is the state: cancelled, erased
+	metadataNumber      = "number"    // of a tombstone, as the next two
+	metadataClient      = "client"
+	metadataReason      = "reason"
 )
 
 // Issue stores the sealed PDF of a request, create-only: the one commit. Where
@@ -39,10 +46,7 @@ const (
 func (l *Ledger) Issue(ctx context.Context, r Request, pdf []byte, d Document) (Document, error) {
 	sum := sha256.Sum256(pdf)
 	d.SHA256, d.Size = hex.EncodeToString(sum[:]), int64(len(pdf))
-	_, err := l.objects.Create(ctx, DocumentKey(r.ID), pdf, storage.Put{ContentType: "application/pdf", Metadata: map[string]string{
-		metadataKind: r.Kind, metadataSHA256: d.SHA256, metadataLevel: d.Level,
-		metadataPages: strconv.Itoa(d.Pages), metadataCertificate: d.Certificate,
-	}})
+	_, err := l.objects.Create(ctx, DocumentKey(r.ID), pdf, d.put(r.Kind))
 	if errors.Is(err, storage.ErrExists) {
 		return l.Issued(ctx, r.ID)
 	}
@@ -50,6 +54,16 @@ func (l *Ledger) Issue(ctx context.Context, r Request, pdf []byte, d Document) (
 		return Document{}, fmt.Errorf("storing the document: %w", err)
 	}
 	return d, nil
+}
+
+// put is what is kept beside the bytes of a document.
+func (d Document) put(kind string) storage.Put {
+	metadata := map[string]string{metadataKind: kind, metadataSHA256: d.SHA256, metadataLevel: d.Level,
+		metadataPages: strconv.Itoa(d.Pages), metadataCertificate: d.Certificate}
+	if !d.ProofEnd.IsZero() {
+		metadata[metadataProofEnd] = d.ProofEnd.UTC().Format(time.RFC3339)
+	}
+	return storage.Put{ContentType: "application/pdf", Metadata: metadata}
 }
 
 // Issued describes the document that lies at an id: ErrNotFound if none does,
@@ -64,6 +78,11 @@ func (l *Ledger) Issued(ctx context.Context, id string) (Document, error) {
 	if err != nil {
 		return Document{}, fmt.Errorf("looking for the document: %w", err)
 	}
+	return describe(id, object)
+}
+
+// describe tells what lies at a document's key, as Issued does.
+func describe(id string, object storage.Object) (Document, error) {
 	if object.Metadata[metadataTombstone] != "" {
 		return Document{}, ErrCancelled
 	}
@@ -71,6 +90,9 @@ func (l *Ledger) Issued(ctx context.Context, id string) (Document, error) {
 	sum := sha256.Sum256(object.Body)
 	d := Document{SHA256: hex.EncodeToString(sum[:]), Size: object.Size, Level: object.Metadata[metadataLevel],
 		Pages: pages, Certificate: object.Metadata[metadataCertificate]}
+	if end, err := time.Parse(time.RFC3339, object.Metadata[metadataProofEnd]); err == nil {
+		d.ProofEnd = end
+	}
 	if err != nil || object.Metadata[metadataSHA256] != d.SHA256 || d.Level == "" {
 		return Document{}, fmt.Errorf("%w of %s is not what its description says", ErrDocumentDamaged, id)
 	}
@@ -95,9 +117,19 @@ type Record struct {
 	Versions   []Version `json:"versions"`      // newest last; renewal adds one before the bytes change
 	Tries      int       `json:"tries"`         // how often a worker began, 1 if at once
 
-	Certificate string     `json:"certificate"` // SHA-256 of the certificate that sealed it
-	WithdrawnAt *time.Time `json:"withdrawn_at,omitempty"`
-	ReplacedBy  string     `json:"replaced_by,omitempty"` // document number
+	Certificate string           `json:"certificate"`            // SHA-256 of the certificate that sealed it
+	WithdrawnAt *time.Time       `json:"withdrawn_at,omitempty"` // or replaced
+	Reason      WithdrawalReason `json:"reason,omitempty"`       // of a withdrawal
+	ReplacedBy  string           `json:"replaced_by,omitempty"`  // document number
+	Replaces    string           `json:"replaces,omitempty"`     // id of the request whose document it replaces
+
+	Code string `json:"code,omitempty"` // SHA-256 of the verification code: the name of its entry
+	// RemovedAt is when the file was taken out because its time was over, or
+	// erased. The register goes on without it.
+	RemovedAt *time.Time `json:"removed_at,omitempty"`
+	// Removing: the file is about to go. Until it has, or where the process ended
+	// between the two, it may still be there.
+	Removing bool `json:"removing,omitempty"`
 }
 
 // Version is one state of a document's bytes.
@@ -105,6 +137,13 @@ type Version struct {
 	SHA256 string    `json:"sha256"`
 	Size   int64     `json:"size"`
 	At     time.Time `json:"at"`
+	// ProofEnd is when the proof that these bytes carry ends; zero where it was
+	// not measured.
+	ProofEnd time.Time `json:"proof_end,omitzero"`
+	// Pending: renewal is about to put these bytes in place of those before. Until
+	// it has, or where it ended between the two, the bytes in the bucket may be of
+	// either version.
+	Pending bool `json:"pending,omitempty"`
 }
 
 // Masked is a holder as verification shows one: enough to compare with the
@@ -114,13 +153,14 @@ type Masked struct {
 	CASSNumber string `json:"cass_number"` // "•••••0A"
 }
 
-// Finish writes what follows from an issued document: the record, the code, and
-// deletes the request last. Every step may have been done before.
+// Finish writes what follows from an issued document: the record, the code, the
+// notice to its client, and deletes the request last. Every step may have been done before.
 func (l *Ledger) Finish(ctx context.Context, r Request, d Document, language, validUntil string, masked Masked, tries int) error {
 	record := Record{
 		ID: r.ID, Kind: r.Kind, Number: r.Number, Language: language, Client: r.Client, IssuedAt: r.IssuedAt, ValidUntil: validUntil,
 		Level: d.Level, Pages: d.Pages, Holder: r.Holder, Masked: masked, Status: StateIssued, Tries: tries, Certificate: d.Certificate,
-		Versions: []Version{{SHA256: d.SHA256, Size: d.Size, At: l.now().UTC().Truncate(time.Second)}},
+		Versions: []Version{{SHA256: d.SHA256, Size: d.Size, At: l.now().UTC().Truncate(time.Second), ProofEnd: d.ProofEnd}}, Replaces: r.Replaces,
+		Code: codeName(r.CSV),
 	}
 	body, err := json.Marshal(record)
 	if err != nil {
@@ -136,11 +176,31 @@ func (l *Ledger) Finish(ctx context.Context, r Request, d Document, language, va
 	if _, err := l.objects.Create(ctx, codeKey(r.CSV), code, storage.Put{ContentType: jsonType}); err != nil && !errors.Is(err, storage.ErrExists) {
 		return fmt.Errorf("writing the code: %w", err)
 	}
-	return l.Forget(ctx, r.ID)
+	if err := l.supersede(ctx, r); err != nil {
+		return err
+	}
+	notice := noticeOf(&record, EventIssued, l.now())
+	if err := l.give(ctx, notice); err != nil {
+		return err
+	}
+	if err := l.deleteRequest(ctx, r.ID); err != nil {
+		return err
+	}
+	l.given(ctx, notice)
+	return nil
 }
 
-// Forget deletes a request whose end is in the register (or is a tombstone).
+// Forget deletes a request whose end is in the register (or is a tombstone), and
+// before it what its steps made. Finish leaves that to the worker, which knows
+// whether there is any and spares the listing.
 func (l *Ledger) Forget(ctx context.Context, id string) error {
+	if err := l.DropWork(ctx, id); err != nil {
+		return err
+	}
+	return l.deleteRequest(ctx, id)
+}
+
+func (l *Ledger) deleteRequest(ctx context.Context, id string) error {
 	if err := l.objects.Delete(ctx, requestKey(id)); err != nil {
 		return fmt.Errorf("deleting a finished request: %w", err)
 	}

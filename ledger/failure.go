@@ -45,15 +45,27 @@ const (
 
 // GiveUp records that a request failed for good, create-only: the first word
 // stands until staff retry it. From now on the request is no longer unfinished;
-// the caller removes its task after this.
+// the caller removes its task after this. If the request was cancelled meanwhile
+// nothing is recorded, and ErrCancelled returned.
 func (l *Ledger) GiveUp(ctx context.Context, f Failure) error {
 	body, err := json.Marshal(f)
 	if err != nil {
 		return fmt.Errorf("encoding a failure: %w", err)
 	}
+	// First, for nobody looks after a failed request again.
+	notice := Notice{Request: f.ID, Event: EventFailed, At: f.FailedAt, Client: f.Client, Kind: f.Kind, Number: f.Number}
+	if err := l.give(ctx, notice); err != nil {
+		return err
+	}
 	if _, err := l.objects.Create(ctx, failureKey(f.ID), body, storage.Put{ContentType: jsonType}); err != nil && !errors.Is(err, storage.ErrExists) {
 		return fmt.Errorf("recording a failure: %w", err)
 	}
+	// Whoever cancels writes the tombstone first and then looks for a failure; here
+	// it is the other way round, so that one of the two sees the other's.
+	if _, err := l.Issued(ctx, f.ID); errors.Is(err, ErrCancelled) {
+		return errors.Join(ErrCancelled, l.clear(ctx, f.ID))
+	}
+	l.given(ctx, notice)
 	return nil
 }
 

@@ -23,11 +23,19 @@ func recordKey(id string) string  { return "records/" + day(id) + "/" + id }
 // DocumentKey is where the sealed PDF of a request lies.
 func DocumentKey(id string) string { return "documents/" + day(id) + "/" + id + ".pdf" }
 
-func holderKey(holder, id string) string  { return "holders/v1/" + holder + "/" + id }
-func idempotencyKey(digest string) string { return "idempotency/v1/" + digest }
-func codeKey(code CSV) string {
+func holderKey(holder, id string) string { return "holders/v1/" + holder + "/" + id }
+
+const idempotencyPrefix = "idempotency/v1/"
+
+func idempotencyKey(digest string) string { return idempotencyPrefix + digest }
+
+const codesPrefix = "codes/v1/"
+
+func codeKey(code CSV) string { return codesPrefix + codeName(code) }
+
+func codeName(code CSV) string {
 	sum := sha256.Sum256([]byte(code))
-	return "codes/v1/" + hex.EncodeToString(sum[:])
+	return hex.EncodeToString(sum[:])
 }
 func counterKey(year int, code string) string { return fmt.Sprintf("counters/%d/%s", year, code) }
 

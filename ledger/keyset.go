@@ -14,6 +14,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/keyset"
+	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
 	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
@@ -22,11 +23,13 @@ import (
 var ErrKeyUnknown = errors.New("encrypted under a key that the configured keyset does not hold")
 
 // Keyset encrypts what the ledger keeps of a request. It is a tink keyset of
-// AEAD keys: the primary one writes, every enabled one reads.
+// AEAD keys: the primary one writes, every enabled one reads. Keys are added at
+// its end, so those before the primary are old and those after it are to come.
 type Keyset struct {
 	aead    tink.AEAD
 	primary uint32
-	known   map[uint32]bool
+	order   []uint32             // as they were added
+	known   map[uint32]tink.AEAD // each as if it were the primary
 }
 
 // NewKeyset makes a keyset of one fresh AES-256-GCM key and returns it as JSON,
@@ -36,6 +39,10 @@ func NewKeyset() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a keyset: %w", err)
 	}
+	return writeKeyset(handle)
+}
+
+func writeKeyset(handle *keyset.Handle) ([]byte, error) {
 	var out bytes.Buffer
 	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&out)); err != nil {
 		return nil, fmt.Errorf("writing a keyset: %w", err)
@@ -43,23 +50,59 @@ func NewKeyset() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// ReadKeyset reads the JSON that NewKeyset wrote, or any tink AEAD keyset.
-func ReadKeyset(json []byte) (*Keyset, error) {
+func readHandle(json []byte) (*keyset.Handle, error) {
 	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(json)))
 	if err != nil {
 		// tink quotes nothing of the keyset, but its words say little.
 		return nil, fmt.Errorf("not a tink keyset in JSON (make one with `segell keys new`): %w", err)
+	}
+	return handle, nil
+}
+
+// ReadKeyset reads the JSON that NewKeyset wrote, or any tink AEAD keyset.
+func ReadKeyset(json []byte) (*Keyset, error) {
+	handle, err := readHandle(json)
+	if err != nil {
+		return nil, err
 	}
 	cipher, err := aead.New(handle)
 	if err != nil {
 		return nil, fmt.Errorf("the keyset cannot encrypt (an AEAD keyset is needed; make one with `segell keys new`): %w", err)
 	}
 	info := handle.KeysetInfo()
-	k := &Keyset{aead: cipher, primary: info.GetPrimaryKeyId(), known: map[uint32]bool{}}
+	k := &Keyset{aead: cipher, primary: info.GetPrimaryKeyId(), known: map[uint32]tink.AEAD{}}
 	for _, key := range info.GetKeyInfo() {
-		k.known[key.GetKeyId()] = true
+		if key.GetStatus() != tinkpb.KeyStatusType_ENABLED {
+			continue
+		}
+		id := key.GetKeyId()
+		k.order = append(k.order, id)
+		if k.known[id], err = alone(json, id); err != nil {
+			return nil, err
+		}
 	}
 	return k, nil
+}
+
+// alone is the cipher that writes with one key of a keyset.
+func alone(json []byte, id uint32) (tink.AEAD, error) {
+	handle, err := withPrimary(json, id)
+	if err != nil {
+		return nil, err
+	}
+	return aead.New(handle)
+}
+
+func withPrimary(json []byte, id uint32) (*keyset.Handle, error) {
+	handle, err := readHandle(json)
+	if err != nil {
+		return nil, err
+	}
+	manager := keyset.NewManagerFromHandle(handle)
+	if err := manager.SetPrimary(id); err != nil {
+		return nil, fmt.Errorf("choosing a key of the keyset: %w", err)
+	}
+	return manager.Handle()
 }
 
 // seal encrypts plain for one place in the bucket: a ciphertext copied to
@@ -69,9 +112,8 @@ func (k *Keyset) seal(plain []byte, place string) ([]byte, error) {
 }
 
 func (k *Keyset) open(sealed []byte, place string) ([]byte, error) {
-	// A tink ciphertext begins with 0x01 and the id of its key.
-	if len(sealed) > 5 && sealed[0] == 1 && !k.known[binary.BigEndian.Uint32(sealed[1:5])] {
-		return nil, fmt.Errorf("%w (key id %d)", ErrKeyUnknown, binary.BigEndian.Uint32(sealed[1:5]))
+	if id, ok := keyIDOf(sealed); ok && k.known[id] == nil {
+		return nil, fmt.Errorf("%w (key id %d)", ErrKeyUnknown, id)
 	}
 	plain, err := k.aead.Decrypt(sealed, []byte(place))
 	if err != nil {
@@ -80,7 +122,18 @@ func (k *Keyset) open(sealed []byte, place string) ([]byte, error) {
 	return plain, nil
 }
 
-func (k *Keyset) primaryID() string { return strconv.FormatUint(uint64(k.primary), 10) }
+// keyIDOf reads which key encrypted something: a tink ciphertext begins with
+// 0x01 and the id of its key.
+func keyIDOf(sealed []byte) (id uint32, ok bool) {
+	if len(sealed) <= 5 || sealed[0] != 1 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint32(sealed[1:5]), true
+}
+
+func keyID(id uint32) string { return strconv.FormatUint(uint64(id), 10) }
+
+func (k *Keyset) primaryID() string { return keyID(k.primary) }
 
 // HMACKeySize is the size of the key that hides holders and clients, in bytes.
 const HMACKeySize = 32

@@ -31,7 +31,9 @@ type Objects interface {
 	Get(ctx context.Context, key string) (storage.Object, error)
 	Head(ctx context.Context, key string) (storage.Info, error)
 	Delete(ctx context.Context, key string) error
+	DeleteVersions(ctx context.Context, key string) error
 	List(ctx context.Context, prefix, after string) iter.Seq2[storage.Info, error]
+	Folders(ctx context.Context, prefix string) iter.Seq2[string, error]
 	Presign(ctx context.Context, key string, expires time.Duration, d storage.Download) (string, error)
 }
 
@@ -50,13 +52,16 @@ var (
 	ErrCancelled = errors.New("cancelled before it was issued")
 )
 
-// Config is what a Ledger stands on. All fields are required.
+// Config is what a Ledger stands on. All fields but Subscribers are required.
 type Config struct {
 	Objects Objects
 	Keyset  *Keyset          // encrypts requests
 	HMACKey []byte           // hides holders and clients; HMACKeySize bytes
 	Now     func() time.Time // the clock
 	Random  io.Reader        // ids and codes; crypto/rand.Reader
+
+	// Subscribers says who is told of what becomes of a request; nil: nobody.
+	Subscribers Subscribers
 }
 
 // Ledger reads and writes what Segell keeps. It is safe for concurrent use, by
@@ -68,6 +73,9 @@ type Ledger struct {
 	now     func() time.Time
 	random  io.Reader
 	numbers numbers
+	audit   auditTrail
+
+	subscribers Subscribers
 }
 
 // New returns a Ledger, or an error that names every field missing.
@@ -86,7 +94,7 @@ func New(c Config) (*Ledger, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
-	return &Ledger{objects: c.Objects, keyset: c.Keyset, hmacKey: c.HMACKey, now: c.Now, random: c.Random,
+	return &Ledger{objects: c.Objects, keyset: c.Keyset, hmacKey: c.HMACKey, now: c.Now, random: c.Random, subscribers: c.Subscribers,
 		numbers: numbers{blocks: map[string]*numberBlock{}}}, nil
 }
 

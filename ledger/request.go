@@ -25,8 +25,9 @@ type Request struct {
 	IssuedAt time.Time       `json:"issued_at"` // when it was accepted, which is what the document prints
 	Client   string          `json:"client"`    // the name of the API token
 	Queue    string          `json:"queue"`
-	Holder   string          `json:"holder"` // HMAC of the holder's CASS number
-	Body     json.RawMessage `json:"body"`   // what the portal sent, without white space
+	Holder   string          `json:"holder"`             // HMAC of the holder's CASS number
+	Replaces string          `json:"replaces,omitempty"` // id of the request whose document this one will replace
+	Body     json.RawMessage `json:"body"`               // what the portal sent, without white space
 }
 
 // Submission is a checked request at the door.
@@ -36,6 +37,7 @@ type Submission struct {
 	Kind, Code     string    // "coverage_certificate", "COB"
 	CASSNumber     string    // the holder's
 	Queue          string    // where its job goes
+	Replaces       string    // id of the request whose document it replaces, or ""
 	Body           []byte    // the JSON, already checked
 	At             time.Time // when it was checked: the same instant for rules, id, number and document
 }
@@ -67,11 +69,16 @@ const (
 // Accept writes a request to the ledger: holder, idempotency, request. When it
 // returns without error the request is accepted and is never lost. The same
 // client, key and body again give the same receipt; the same key with another
-// body gives ErrIdempotencyReused. After any other error the outcome is unknown
-// and the caller repeats with the same key.
+// body gives ErrIdempotencyReused; a document that cannot be replaced by this
+// request, ErrNotReplaceable. After any other error the outcome is unknown and
+// the caller repeats with the same key.
 func (l *Ledger) Accept(ctx context.Context, s Submission) (Receipt, error) {
 	digest, err := l.bodyDigest(s.Kind, s.Body)
 	if err != nil {
+		return Receipt{}, err
+	}
+	key := idempotencyKey(l.mac("idempotency", s.Client, s.IdempotencyKey))
+	if err := l.admit(ctx, s, key, digest); err != nil {
 		return Receipt{}, err
 	}
 	promise := idempotency{Body: digest, IssuedAt: s.At.In(andorra).Truncate(time.Second), Nonce: make([]byte, 16)}
@@ -92,7 +99,6 @@ func (l *Ledger) Accept(ctx context.Context, s Submission) (Receipt, error) {
 	if _, err := l.objects.Write(ctx, pointer, nil, storage.Put{}); err != nil {
 		return Receipt{}, fmt.Errorf("writing the holder's pointer: %w", err)
 	}
-	key := idempotencyKey(l.mac("idempotency", s.Client, s.IdempotencyKey))
 	mine, err := json.Marshal(promise)
 	if err != nil {
 		return Receipt{}, err
@@ -136,7 +142,7 @@ func (l *Ledger) Accept(ctx context.Context, s Submission) (Receipt, error) {
 		return Receipt{}, err
 	}
 	request := Request{ID: promise.ID, Kind: s.Kind, Number: promise.Number, CSV: code, IssuedAt: promise.IssuedAt.In(andorra),
-		Client: s.Client, Queue: s.Queue, Holder: holder, Body: s.Body}
+		Client: s.Client, Queue: s.Queue, Holder: holder, Replaces: s.Replaces, Body: s.Body}
 	plain, err := json.Marshal(request)
 	if err != nil {
 		return Receipt{}, fmt.Errorf("encoding a request: %w", err)
@@ -156,6 +162,27 @@ func (l *Ledger) Accept(ctx context.Context, s Submission) (Receipt, error) {
 	receipt := request.receipt()
 	receipt.Repeated = repeated
 	return receipt, nil
+}
+
+// admit judges what the state of the ledger says of a new request. One that was
+// accepted before is not judged again: what it replaces may be replaced by now.
+func (l *Ledger) admit(ctx context.Context, s Submission, key, digest string) error {
+	if s.Replaces == "" {
+		return nil
+	}
+	var first idempotency
+	switch _, err := l.readJSON(ctx, key, &first); {
+	case errors.Is(err, ErrNotFound):
+		return l.replaceable(ctx, s)
+	case err != nil:
+		return fmt.Errorf("reading an idempotency key: %w", err)
+	case first.Body != digest:
+		return ErrIdempotencyReused
+	}
+	if _, found, err := l.receiptOf(ctx, first.ID); err != nil || found {
+		return err
+	}
+	return l.replaceable(ctx, s)
 }
 
 // codeOf is the code of a promised request. It takes both the HMAC key and the

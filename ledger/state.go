@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"segell/storage"
 )
 
 // State is where a request stands. States are derived, never stored twice:
@@ -37,6 +35,7 @@ type Standing struct {
 	IssuedAt         time.Time
 	Record           *Record  // issued and later
 	Failure          *Failure // failed
+	Reason           string   // cancelled or withdrawn: why, a row of CancelReasons or WithdrawalReasons
 }
 
 // Look says where a request stands, or ErrNotFound if it was never accepted.
@@ -47,7 +46,7 @@ func (l *Ledger) Look(ctx context.Context, id string) (Standing, error) {
 		record, err := l.Record(ctx, id)
 		if err == nil {
 			return Standing{ID: id, Kind: record.Kind, Number: record.Number, Client: record.Client, State: record.Status,
-				IssuedAt: record.IssuedAt, Record: &record}, nil
+				IssuedAt: record.IssuedAt, Record: &record, Reason: string(record.Reason)}, nil
 		}
 		if !errors.Is(err, ErrNotFound) {
 			return Standing{}, err
@@ -75,17 +74,9 @@ func (l *Ledger) Look(ctx context.Context, id string) (Standing, error) {
 		}
 		return standing, nil
 	}
-	info, err := l.objects.Head(ctx, DocumentKey(id))
-	if errors.Is(err, storage.ErrNotFound) {
-		return Standing{}, ErrNotFound
-	}
-	if err != nil {
-		return Standing{}, fmt.Errorf("looking for the document: %w", err)
-	}
-	switch state := State(info.Metadata[metadataTombstone]); state {
-	case StateCancelled, StateErased:
-		return Standing{ID: id, Kind: info.Metadata[metadataKind], State: state, IssuedAt: TimeOf(id)}, nil
-	default:
+	standing, err := l.buried(ctx, id)
+	if errors.Is(err, ErrIssued) {
 		return Standing{}, fmt.Errorf("%w: the document of %s has neither record nor request", ErrDamaged, id)
 	}
+	return standing, err
 }

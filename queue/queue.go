@@ -21,10 +21,14 @@ import (
 const (
 	Interactive = "interactive" // a person waits
 	Batch       = "batch"
+	Quarantine  = "quarantine" // what workers died with: one at a time, see Begin
 )
 
-// Names are all queues in which a request can name its job.
+// Names are the queues that a request can name at the door.
 var Names = []string{Interactive, Batch}
+
+// places are all queues in which the job of a request may be.
+var places = []string{Interactive, Batch, Quarantine}
 
 // TypeIssue is the asynq task that makes the document of a request.
 const TypeIssue = "document:issue"
@@ -74,6 +78,8 @@ type Queue struct {
 	jobs      atomic.Int64 // in Redis, as last counted by Keep
 	full      atomic.Bool  // memory above the mark, as last seen by Keep
 	kept      atomic.Bool  // somebody runs Keep
+	muted     atomic.Int64 // until then Tell says nothing; nanoseconds of Unix time
+	backlog   backlog
 }
 
 // New returns a Queue on a client that its caller opens and closes.
@@ -87,9 +93,15 @@ func (q *Queue) Enqueue(ctx context.Context, id, queue string, origin Origin) er
 	if !q.HasRoom() {
 		return ErrFull
 	}
+	return q.place(ctx, id, queue, origin)
+}
+
+// place is Enqueue whether or not there is room.
+func (q *Queue) place(ctx context.Context, id, queue string, origin Origin, more ...asynq.Option) error {
+	options := append([]asynq.Option{asynq.TaskID(id), asynq.Queue(queue), asynq.MaxRetry(maxRetry), asynq.Timeout(timeout)}, more...)
 	for range 2 {
 		task := asynq.NewTaskWithHeaders(TypeIssue, []byte(id), map[string]string{headerOrigin: string(origin)})
-		_, err := q.client.EnqueueContext(ctx, task, asynq.TaskID(id), asynq.Queue(queue), asynq.MaxRetry(maxRetry), asynq.Timeout(timeout))
+		_, err := q.client.EnqueueContext(ctx, task, options...)
 		switch {
 		case err == nil:
 			q.jobs.Add(1)
@@ -151,8 +163,7 @@ type Try struct {
 }
 
 // Live reports whether the job will run, or runs, without anybody's help. An
-// active job counts as live: where its worker died, asynq hands it to another
-// when the lease has ended.
+// active job counts as live: where its worker died, the reaper sees to it.
 func (j Job) Live() bool {
 	return j.State == Pending || j.State == Active || j.State == Delayed
 }
@@ -188,6 +199,9 @@ func (q *Queue) Job(ctx context.Context, id, queue string) (Job, error) {
 		job.State = Active
 	case asynq.TaskStateRetry, asynq.TaskStateScheduled:
 		job.State, job.NextAt = Delayed, info.NextProcessAt
+		if info.LastErr == Paused {
+			job.State, job.NextAt = Pending, time.Time{} // until somebody resumes it
+		}
 	}
 	if len(info.Result) > 0 {
 		// A result that is no progress is of an older version: there is none then.
@@ -199,19 +213,13 @@ func (q *Queue) Job(ctx context.Context, id, queue string) (Job, error) {
 // taskKey is where asynq keeps a task (a hash; its message is the field msg).
 func taskKey(id, queue string) string { return "asynq:{" + queue + "}:t:" + id }
 
-// These scripts write only where the task still is: a Redis that was emptied
+// noteProgress writes only where the task still is: a Redis that was emptied
 // while a worker was busy must not be left with half a task, which asynq can
 // neither run nor delete and whose id stays taken.
-var (
-	noteProgress = redis.NewScript(`
+var noteProgress = redis.NewScript(`
 if redis.call("HEXISTS", KEYS[1], "msg") == 0 then return 0 end
 redis.call("HSET", KEYS[1], "result", ARGV[1])
 return 1`)
-	countBegin = redis.NewScript(`
-if redis.call("HEXISTS", KEYS[1], "msg") == 0 then return 0 end
-return redis.call("HINCRBY", KEYS[1], "segell-begun", 1)`)
-	forgetBegins = redis.NewScript(`return redis.call("HDEL", KEYS[1], "segell-begun")`)
-)
 
 // Note keeps what a worker has to say of the job that it has.
 func (q *Queue) Note(ctx context.Context, id, queue string, p Progress) error {
@@ -225,27 +233,9 @@ func (q *Queue) Note(ctx context.Context, id, queue string, p Progress) error {
 	return nil
 }
 
-// Begin counts that a worker begins a job, and returns how often one began
-// since the last End: above one, a worker has died with it.
-func (q *Queue) Begin(ctx context.Context, id, queue string) (int, error) {
-	n, err := countBegin.Run(ctx, q.redis, []string{taskKey(id, queue)}).Int()
-	if err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrAway, err)
-	}
-	return n, nil
-}
-
-// End says that a worker has let go of a job in an orderly way.
-func (q *Queue) End(ctx context.Context, id, queue string) error {
-	if err := forgetBegins.Run(ctx, q.redis, []string{taskKey(id, queue)}).Err(); err != nil {
-		return fmt.Errorf("%w: %w", ErrAway, err)
-	}
-	return nil
-}
-
 // Find looks for the job of a request in every queue.
 func (q *Queue) Find(ctx context.Context, id string) (job Job, queue string, err error) {
-	for _, name := range Names {
+	for _, name := range places {
 		job, err := q.Job(ctx, id, name)
 		if err != nil || job.State != NoJob {
 			return job, name, err
@@ -300,8 +290,9 @@ func inTime[T any](ctx context.Context, call func() (T, error)) (T, error) {
 }
 
 // Keep does once a second what asynq leaves undone, until ctx ends: it counts
-// the jobs and the memory of Redis for Enqueue, and names the queues to the
-// inspector again, which a Redis that was emptied has forgotten. It returns after
+// the jobs and the memory of Redis for Enqueue, shares the count of the backlog,
+// and names the queues to the inspector again, which a Redis that was emptied
+// has forgotten. It returns after
 // the first look. Where the roles of one process share a Queue, one keeps it.
 func (q *Queue) Keep(ctx context.Context) {
 	if !q.kept.CompareAndSwap(false, true) {
@@ -339,8 +330,8 @@ const memoryMark = 75
 func (q *Queue) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	names := make([]any, len(Names))
-	for i, name := range Names {
+	names := make([]any, len(places))
+	for i, name := range places {
 		names[i] = name
 	}
 	if err := q.redis.SAdd(ctx, queueNames, names...).Err(); err != nil {
@@ -350,7 +341,7 @@ func (q *Queue) look(ctx context.Context) {
 	// for once a second. A test holds these keys against them.
 	var sizes []*redis.IntCmd
 	_, err := q.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, name := range Names {
+		for _, name := range places {
 			for _, list := range []string{"pending", "active"} {
 				sizes = append(sizes, p.LLen(ctx, "asynq:{"+name+"}:"+list))
 			}
@@ -368,6 +359,7 @@ func (q *Queue) look(ctx context.Context) {
 		jobs += size.Val()
 	}
 	q.jobs.Store(jobs)
+	q.backlog.share(ctx, q.redis)
 	if used, most, err := memory(ctx, q.redis); err == nil {
 		q.full.Store(most > 0 && used*100 > most*memoryMark)
 	}

@@ -120,8 +120,8 @@ func TestHalfATaskIsReplaced(t *testing.T) {
 	if err := q.Note(t.Context(), id, queue.Batch, queue.Progress{Step: "seal"}); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := q.Begin(t.Context(), id, queue.Batch); err != nil || n != 0 {
-		t.Errorf("a job that is gone was begun %d times, %v", n, err)
+	if _, err := q.Begin(t.Context(), id, queue.Batch, "worker"); err != nil {
+		t.Errorf("beginning a job that is gone: %v", err)
 	}
 	if n := client.Exists(t.Context(), "asynq:{batch}:t:"+id).Val(); n != 0 {
 		t.Error("a note on a job that is gone made half a task")
@@ -138,30 +138,6 @@ func TestHalfATaskIsReplaced(t *testing.T) {
 	}
 	if got := state(t, q, queue.Batch); got != queue.Pending {
 		t.Errorf("after it was enqueued the job is %q, want pending", got)
-	}
-}
-
-func TestBeginsAreCountedUntilTheEnd(t *testing.T) {
-	q, _, _ := open(t, servers.RedisOptions{})
-	if err := q.Enqueue(t.Context(), id, queue.Batch, queue.Door); err != nil {
-		t.Fatal(err)
-	}
-	for want := 1; want <= 3; want++ {
-		if n, err := q.Begin(t.Context(), id, queue.Batch); err != nil || n != want {
-			t.Errorf("begin %d was counted %d, %v", want, n, err)
-		}
-	}
-	if err := q.End(t.Context(), id, queue.Batch); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := q.Begin(t.Context(), id, queue.Batch); err != nil || n != 1 {
-		t.Errorf("after an orderly end a begin was counted %d, %v", n, err)
-	}
-	if err := q.Note(t.Context(), id, queue.Batch, queue.Progress{Step: "seal"}); err != nil {
-		t.Fatal(err)
-	}
-	if job, err := q.Job(t.Context(), id, queue.Batch); err != nil || job.Step != "seal" {
-		t.Errorf("noted %+v, %v", job, err)
 	}
 }
 
@@ -219,7 +195,7 @@ func TestKeepNamesTheQueuesAgainAndCounts(t *testing.T) {
 	eventually(t, "an emptied Redis counted and named again", func() bool {
 		names := client.SMembers(t.Context(), "asynq:queues").Val()
 		slices.Sort(names)
-		return q.Jobs() == 0 && slices.Equal(names, []string{queue.Batch, queue.Interactive})
+		return q.Jobs() == 0 && slices.Equal(names, []string{queue.Batch, queue.Interactive, queue.Quarantine})
 	})
 }
 

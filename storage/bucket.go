@@ -289,6 +289,48 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 	return err
 }
 
+// DeleteVersions removes what a bucket with versions still keeps of an object besides its present content: everything
+// that was replaced or deleted. On a bucket without versions it changes nothing. Nothing that was there before the call
+// can be read after it; it is repeated until it succeeds.
+func (b *Bucket) DeleteVersions(ctx context.Context, key string) error {
+	if err := CheckKey(key); err != nil {
+		return err
+	}
+	input := &s3.ListObjectVersionsInput{Bucket: &b.name, Prefix: &key}
+	for {
+		limited, cancel := context.WithTimeout(ctx, b.timeout)
+		page, err := b.client.ListObjectVersions(limited, input)
+		cancel()
+		if err = failure(ctx, "list versions", err, nil); errors.Is(err, ErrNotFound) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		for _, v := range page.Versions {
+			if aws.ToString(v.Key) == key && !aws.ToBool(v.IsLatest) {
+				if err := b.deleteVersion(ctx, key, v.VersionId); err != nil {
+					return err
+				}
+			}
+		}
+		// A prefix lists longer keys too, and they come after the key itself.
+		if !aws.ToBool(page.IsTruncated) || aws.ToString(page.NextKeyMarker) > key {
+			return nil
+		}
+		input.KeyMarker, input.VersionIdMarker = page.NextKeyMarker, page.NextVersionIdMarker
+	}
+}
+
+func (b *Bucket) deleteVersion(ctx context.Context, key string, version *string) error {
+	limited, cancel := context.WithTimeout(ctx, b.timeout)
+	defer cancel()
+	_, err := b.client.DeleteObject(limited, &s3.DeleteObjectInput{Bucket: &b.name, Key: &key, VersionId: version})
+	if err = failure(ctx, "delete a version", err, nil); errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
 // List yields the objects whose keys begin with prefix and come strictly after the key after (both may be empty), in
 // ascending order of their bytes. Pages are fetched as they are needed; what is written meanwhile may or may not appear.
 // An error ends the sequence.

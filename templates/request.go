@@ -35,6 +35,7 @@ type Request struct {
 // Options say how a request is dealt with; nothing of them is on the page.
 type Options struct {
 	Priority string `json:"priority,omitempty" enum:"interactive,batch" doc:"interactive where a person waits, the default; batch where nobody does" example:"interactive"`
+	Replaces string `json:"replaces,omitempty" pattern:"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$" patternDescription:"the id of a request, such as 0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e" doc:"Id of a request whose issued document this one replaces: the same holder and kind, still in force. When the new one is issued the old one is no longer valid, and its verification page names the new number" example:"0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e"`
 }
 
 // Priorities of a request.

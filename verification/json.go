@@ -27,7 +27,10 @@ type answerJSON struct {
 	WithdrawnAt string `json:"withdrawn_at,omitempty"` // RFC 3339; when it was withdrawn or replaced
 	ReplacedBy  string `json:"replaced_by,omitempty"`  // number of the document that replaces it
 	SHA256      string `json:"sha256,omitempty"`       // of the sealed file, hexadecimal
-	CheckedAt   string `json:"checked_at"`             // RFC 3339; when this answer was given
+	// OtherSHA256 are digests of the same document in its other states: copies from before, or just after, its seal was
+	// renewed. They are as good.
+	OtherSHA256 []string `json:"other_sha256,omitempty"`
+	CheckedAt   string   `json:"checked_at"` // RFC 3339; when this answer was given
 }
 
 func (h *handler) asJSON(f finding, words *words) ([]byte, error) {
@@ -42,6 +45,7 @@ func (h *handler) asJSON(f finding, words *words) ([]byte, error) {
 		a.ReplacedBy = s.ReplacedBy
 		if f.answer != answerErased {
 			a.ValidUntil, a.Pages, a.Holder, a.SHA256 = s.ValidUntil, s.Pages, s.MaskedHolder, s.SHA256
+			a.OtherSHA256 = s.OtherSHA256
 		}
 	}
 	body, err := json.Marshal(a)

@@ -2,98 +2,45 @@ package verification
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"embed"
-	"encoding/hex"
-	"fmt"
+	_ "embed"
 	"html/template"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"segell/pages"
 )
 
 //go:embed page.html
 var pageHTML string
 
-//go:embed assets
-var assetFiles embed.FS
-
-// pages is everything the pages are made of.
-type pages struct {
+// look is everything the pages are made of.
+type look struct {
+	*pages.Assets
 	template *template.Template
 	words    map[string]*words
-	assets   map[string]asset // by the name in their address
-	style    string           // addresses
-	icon     string
-	logo     string
 }
 
-type asset struct {
-	contentType string
-	body        []byte
-}
-
-// loadPages reads the embedded files; logo, when given, is shown at the head.
-func loadPages(logo []byte) (*pages, error) {
-	p := &pages{assets: map[string]asset{}}
+// newLook reads the embedded files; logo, when given, is shown at the head.
+func newLook(logo []byte) (*look, error) {
+	l := &look{}
 	var err error
-	if p.words, err = loadWords(); err != nil {
+	if l.Assets, err = pages.NewAssets("/v/assets/", logo); err != nil {
 		return nil, err
 	}
-	if p.template, err = template.New("page").Parse(pageHTML); err != nil {
+	if l.words, err = loadWords(); err != nil {
 		return nil, err
 	}
-	style, err := assetFiles.ReadFile("assets/page.css")
-	if err != nil {
-		return nil, err
-	}
-	mark, err := assetFiles.ReadFile("assets/mark.svg")
-	if err != nil {
-		return nil, err
-	}
-	p.style = p.add(style, "text/css; charset=utf-8", "css")
-	p.icon = p.add(mark, "image/svg+xml", "svg")
-	p.logo = p.icon
-	if len(logo) > 0 {
-		switch {
-		case bytes.HasPrefix(logo, []byte("\x89PNG\r\n\x1a\n")):
-			p.logo = p.add(logo, "image/png", "png")
-		case bytes.Contains(logo[:min(len(logo), 1024)], []byte("<svg")):
-			p.logo = p.add(logo, "image/svg+xml", "svg")
-		default:
-			return nil, fmt.Errorf("the logo is neither an SVG nor a PNG")
-		}
-	}
-	return p, nil
-}
-
-// add serves a file under a name that follows from its content, so that
-// browsers may keep it for ever.
-func (p *pages) add(body []byte, contentType, extension string) string {
-	sum := sha256.Sum256(body)
-	name := hex.EncodeToString(sum[:8]) + "." + extension
-	p.assets[name] = asset{contentType, body}
-	return "/v/assets/" + name
-}
-
-func (h *handler) asset(w http.ResponseWriter, r *http.Request) {
-	a, ok := h.pages.assets[r.PathValue("name")]
-	if !ok {
-		http.NotFound(w, r)
-		return
-	}
-	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	w.Header().Set("Content-Type", a.contentType)
-	w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
-	_, _ = w.Write(a.body)
+	l.template, err = pages.Template(pageHTML)
+	return l, err
 }
 
 // choose gives the words for a request.
-func (p *pages) choose(r *http.Request) *words {
-	tag, _ := chosen(r)
-	return p.words[tag]
+func (l *look) choose(r *http.Request) *words {
+	tag, _ := pages.Chosen(r)
+	return l.words[tag]
 }
 
 // view is what the template sees.
@@ -111,8 +58,8 @@ type view struct {
 	IsProof bool
 	Verdict bool // false where a proof would be said to be in force: that it is one says all
 	Rows    []row
-	Known   bool // a document was issued with the code
-	Digest  []string
+	Known   bool       // a document was issued with the code
+	Digests [][]string // of the file, in groups; more than one after its seal was renewed
 	When    string
 	Typed   string // what to put back into the form
 }
@@ -140,13 +87,13 @@ type row struct {
 func (h *handler) asPage(f finding, words *words, r *http.Request) ([]byte, error) {
 	v := view{
 		words: words, Institution: h.Institution,
-		Style: h.pages.style, Icon: h.pages.icon, Logo: h.pages.logo,
+		Style: h.look.Style, Icon: h.look.Icon, Logo: h.look.Logo,
 		Answer: f.answer, Known: known(f.answer),
 		Verdict: true,
-		When:    fill(words.Asked, "when", words.when(f.at)),
+		When:    pages.Fill(words.Asked, "when", words.when(f.at)),
 		Links:   h.links(f, words.Tag),
 	}
-	if tag, asked := chosen(r); asked {
+	if tag, asked := pages.Chosen(r); asked {
 		v.Lang = tag
 	}
 	if f.answer == "" {
@@ -156,7 +103,7 @@ func (h *handler) asPage(f finding, words *words, r *http.Request) ([]byte, erro
 		v.Heading = w.Title
 		v.Text = w.Text
 		if f.answer == answerExpired {
-			v.Text = fill(w.Text, "date", words.date(f.validUntil))
+			v.Text = pages.Fill(w.Text, "date", words.date(f.validUntil))
 		}
 		v.Title = w.Title + " · " + words.Site
 	}
@@ -168,7 +115,11 @@ func (h *handler) asPage(f finding, words *words, r *http.Request) ([]byte, erro
 		}
 		v.Rows = h.rows(f, words)
 		if f.answer != answerErased {
-			v.Digest = grouped(f.status.SHA256, 8)
+			for _, digest := range append([]string{f.status.SHA256}, f.status.OtherSHA256...) {
+				if groups := grouped(digest, 8); len(groups) > 0 {
+					v.Digests = append(v.Digests, groups)
+				}
+			}
 		}
 	case f.answer == answerMalformed:
 		v.Typed = echo(f.typed)
@@ -176,7 +127,7 @@ func (h *handler) asPage(f finding, words *words, r *http.Request) ([]byte, erro
 		v.Typed = f.csv.Grouped()
 	}
 	var out bytes.Buffer
-	if err := h.pages.template.Execute(&out, v); err != nil {
+	if err := h.look.template.Execute(&out, v); err != nil {
 		return nil, err
 	}
 	return out.Bytes(), nil
@@ -247,13 +198,13 @@ func (h *handler) links(f finding, current string) []languageLink {
 	if f.csv != "" {
 		path = "/v/" + string(f.csv)
 	}
-	links := make([]languageLink, len(languages))
-	for i, tag := range languages {
+	links := make([]languageLink, len(pages.Languages))
+	for i, tag := range pages.Languages {
 		query := url.Values{"lang": {tag}}
 		if typed := echo(f.typed); f.answer == answerMalformed && typed != "" {
 			query.Set("csv", typed)
 		}
-		links[i] = languageLink{Tag: tag, Name: h.pages.words[tag].Name, URL: path + "?" + query.Encode(), Current: tag == current}
+		links[i] = languageLink{Tag: tag, Name: h.look.words[tag].Name, URL: path + "?" + query.Encode(), Current: tag == current}
 	}
 	return links
 }

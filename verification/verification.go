@@ -27,6 +27,7 @@ import (
 	_ "time/tzdata" // a validity ends at midnight in Andorra, also where the machine has no time zones
 
 	"segell/ledger"
+	"segell/pages"
 )
 
 // Register answers what Segell knows of a code. Implementations are safe for
@@ -68,6 +69,7 @@ type Status struct {
 	Withdrawn    time.Time // when it was withdrawn or replaced; zero otherwise
 	ReplacedBy   string    // number of the document that replaces it
 	SHA256       string    // of the sealed file as it is kept today, hexadecimal
+	OtherSHA256  []string  // of the same document in its other states: before, or just after, its seal was renewed
 	Proof        bool      // a sandbox document: without value, and shown as such
 }
 
@@ -115,8 +117,8 @@ var httpStatus = map[string]int{
 
 type handler struct {
 	Config
-	zone  *time.Location
-	pages *pages
+	zone *time.Location
+	look *look
 }
 
 // New returns the handler for /v and everything below it. The caller mounts it
@@ -144,32 +146,16 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("verification: %w", err)
 	}
-	p, err := loadPages(c.Logo)
+	look, err := newLook(c.Logo)
 	if err != nil {
 		return nil, fmt.Errorf("verification: %w", err)
 	}
-	h := &handler{Config: c, zone: zone, pages: p}
+	h := &handler{Config: c, zone: zone, look: look}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v", h.form)
 	mux.HandleFunc("GET /v/{csv...}", h.lookUp)
-	mux.HandleFunc("GET /v/assets/{name}", h.asset)
-	return guarded(mux), nil
-}
-
-// guarded sets on every answer, errors of the router included, the headers that
-// keep it out of caches, frames, search engines and Referer.
-func guarded(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Robots-Tag", "noindex, nofollow")
-		next.ServeHTTP(w, r)
-	})
+	mux.Handle("GET /v/assets/{name}", look.Assets)
+	return pages.Guard(mux), nil
 }
 
 // form serves the empty form, and sends what it was filled in with on to the
@@ -271,7 +257,7 @@ func (h *handler) decide(s Status) (answer string, validUntil time.Time, err err
 func (h *handler) answer(w http.ResponseWriter, r *http.Request, f finding) {
 	f.at = h.Now().In(h.zone)
 	w.Header().Set("Vary", "Accept, Accept-Language")
-	words := h.pages.choose(r)
+	words := h.look.choose(r)
 	w.Header().Set("Content-Language", words.Tag)
 
 	body, contentType, err := []byte(nil), "text/html; charset=utf-8", error(nil)

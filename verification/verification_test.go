@@ -17,6 +17,7 @@ import (
 	"golang.org/x/net/html"
 
 	"segell/ledger"
+	"segell/pages"
 )
 
 // counter is a source of randomness that makes one code, always the same.
@@ -207,7 +208,7 @@ func TestEveryStatusInEveryLanguage(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range cases {
 		seen[c.answer] = true
-		for _, lang := range languages {
+		for _, lang := range pages.Languages {
 			t.Run(c.answer+"/"+lang, func(t *testing.T) {
 				d := open(t)
 				csv, path := code(t, 7), ""
@@ -386,7 +387,7 @@ func TestASandboxDocumentIsLoudlyWithoutValue(t *testing.T) {
 	s := document()
 	s.Proof = true
 	d.register.documents[string(csv)] = s
-	for _, lang := range languages {
+	for _, lang := range pages.Languages {
 		p := parse(t, d.get("/v/"+string(csv)+"?lang="+lang))
 		l := readFile(t, lang)
 		if strings.Contains(p.text(), l.Answers[answerValid].Title) {
@@ -459,6 +460,28 @@ func TestJSONOfAReplacedDocument(t *testing.T) {
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) { // maps print in the order of their keys
 		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+// A copy from before a renewal of the seal is as good as one from after it.
+func TestEveryVersionOfADocumentIsNamed(t *testing.T) {
+	d, csv := open(t), code(t, 6)
+	s := document()
+	earlier := strings.Repeat("0a", 32)
+	s.OtherSHA256 = []string{earlier}
+	d.register.documents[string(csv)] = s
+	got := decode(t, d.get("/v/"+string(csv), "Accept", "application/json"))
+	if got["sha256"] != digest || fmt.Sprint(got["other_sha256"]) != "["+earlier+"]" {
+		t.Errorf("%v and %v", got["sha256"], got["other_sha256"])
+	}
+	shown := strings.Join(strings.Fields(parse(t, d.get("/v/"+string(csv))).text()), "")
+	if !strings.Contains(shown, digest) || !strings.Contains(shown, earlier) {
+		t.Errorf("the page does not show both digests: %s", shown)
+	}
+	s.State = StateErased
+	d.register.documents[string(csv)] = s
+	if _, has := decode(t, d.get("/v/"+string(csv), "Accept", "application/json"))["other_sha256"]; has {
+		t.Error("an erased document names its digests")
 	}
 }
 
@@ -679,16 +702,16 @@ func TestLanguageLinksLeadToTheSamePage(t *testing.T) {
 	for _, path := range []string{"/v", "/v/" + string(csv), "/v/7K3M-9QX2"} {
 		p := parse(t, d.get(path))
 		links := p.all(func(n *html.Node) bool { return attr(n, "hreflang") != "" })
-		if len(links) != len(languages) {
+		if len(links) != len(pages.Languages) {
 			t.Fatalf("%s: %d links", path, len(links))
 		}
 		here := text(p.tags("h1")[0])
 		for i, link := range links {
-			if attr(link, "lang") != languages[i] || (attr(link, "aria-current") == "true") != (i == 0) {
+			if attr(link, "lang") != pages.Languages[i] || (attr(link, "aria-current") == "true") != (i == 0) {
 				t.Errorf("%s: link %d: %v", path, i, link.Attr)
 			}
 			there := parse(t, d.get(attr(link, "href")))
-			if got := attr(there.tags("html")[0], "lang"); got != languages[i] {
+			if got := attr(there.tags("html")[0], "lang"); got != pages.Languages[i] {
 				t.Errorf("%s leads to %s in %s", path, attr(link, "href"), got)
 			}
 			if i == 0 && text(there.tags("h1")[0]) != here {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"segell/pages"
 )
 
 // flat gives every text of a locale file by its path.
@@ -29,7 +31,7 @@ func flat(v any, path string, into map[string]string) {
 func TestAllLanguagesSayTheSame(t *testing.T) {
 	value := regexp.MustCompile(`\{[a-z]+\}`)
 	var catalan map[string]string
-	for _, lang := range languages {
+	for _, lang := range pages.Languages {
 		body, err := localeFiles.ReadFile("locales/" + lang + ".json")
 		if err != nil {
 			t.Fatal(err)
@@ -84,11 +86,11 @@ func TestFaultsOfALocaleFileAreNoticed(t *testing.T) {
 		if bad == good {
 			t.Fatalf("%s: the test changes nothing", name)
 		}
-		if _, err := readWords([]byte(bad)); err == nil {
+		if _, err := pages.ReadLocale([]byte(bad), (*words).judge); err == nil {
 			t.Errorf("%s: not noticed", name)
 		}
 	}
-	if _, err := readWords(body); err != nil {
+	if _, err := pages.ReadLocale(body, (*words).judge); err != nil {
 		t.Error(err)
 	}
 }

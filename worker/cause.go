@@ -18,8 +18,6 @@ import (
 var (
 	errData  = errors.New("the data cannot be made into a document")
 	errPanic = errors.New("the program stopped unexpectedly")
-	// errDeaths: workers died with this job, and none lived to say why.
-	errDeaths = errors.New("the workers that had this request ended without a word")
 )
 
 // causes tells which row of the ledger's table an error is, first match first.
@@ -38,8 +36,10 @@ var causes = []struct {
 	{signing.ErrRevocationUnavailable, "revocation_away"},
 	{signing.ErrTSAUnavailable, "tsa_away"},
 	{signing.ErrKeyUnavailable, "seal_key_away"},
+	{signing.ErrKeyRefused, "seal_key_refused"},
 	{signing.ErrCertificateRevoked, "seal_certificate_revoked"},
 	{signing.ErrCertificateExpired, "seal_certificate_expired"},
+	{signing.ErrBelowLevel, "below_level"},
 	{signing.ErrUnsound, "inspection_failed"},
 	{signing.ErrUnfit, "inspection_failed"},
 	{errData, "data_unusable"},

@@ -32,7 +32,7 @@ func (b *bench) withQueue(t *testing.T, every time.Duration) (*queue.Queue, *ser
 	}
 	t.Cleanup(func() { client.Close() })
 	q := queue.New(client)
-	w, err := New(Config{Ledger: b.Ledger, Queue: q, Redis: client, Sealer: b.sealer, Log: slog.New(slog.NewTextHandler(&bytes.Buffer{}, nil)), Now: func() time.Time { return b.now },
+	w, err := New(Config{Ledger: b.Ledger, Queue: q, Redis: client, Sealers: b.sealer, Log: slog.New(slog.NewTextHandler(&bytes.Buffer{}, nil)), Now: func() time.Time { return b.now },
 		PublicURL: "https://segell.example", SealedBy: "x", Proof: true, ReconcileEvery: every, CheckInterval: 10 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
@@ -245,41 +245,6 @@ func TestAnInterruptedRunIsNoTry(t *testing.T) {
 	if log := b.log.String(); strings.Contains(log, "tried again") || !strings.Contains(log, "interrupted") {
 		t.Error(log)
 	}
-}
-
-// A request that ends the process, and so leaves no word, is given up before it
-// ends every worker.
-func TestARequestThatEndsItsWorkersIsGivenUp(t *testing.T) {
-	b := newBench(t)
-	b.now = time.Now()
-	q, _ := b.withQueue(t, time.Hour)
-	id := b.accept(t, sample(t, samples.Standard))
-	if err := q.Enqueue(t.Context(), id, queue.Interactive, queue.Door); err != nil {
-		t.Fatal(err)
-	}
-	for range deathsMost { // as many workers as begin and never end
-		if _, err := q.Begin(t.Context(), id, queue.Interactive); err != nil {
-			t.Fatal(err)
-		}
-	}
-	b.run(t)
-	waitFor(t, "the failure", func() bool { _, err := b.Ledger.Failure(t.Context(), id); return err == nil })
-	if f, err := b.Ledger.Failure(t.Context(), id); err != nil || f.Cause != "ended_the_worker" || f.Number == "" {
-		t.Errorf("failure %+v, %v", f, err)
-	}
-	if n := b.sealer.count.Load(); n != 0 {
-		t.Errorf("it was begun again and sealed %d times", n)
-	}
-	// Staff may try it again, from the beginning.
-	request, err := b.Ledger.Reopen(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	waitFor(t, "the task to be gone", func() bool { job, err := q.Job(t.Context(), id, request.Queue); return err == nil && !job.Live() })
-	if err := q.Enqueue(t.Context(), id, request.Queue, queue.Staff); err != nil {
-		t.Fatal(err)
-	}
-	waitFor(t, "the document", func() bool { return b.issued(t, id) })
 }
 
 // What cannot be read hides nothing else, and is itself seen.

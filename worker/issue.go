@@ -2,8 +2,6 @@ package worker
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -13,6 +11,7 @@ import (
 
 	"segell/ledger"
 	"segell/queue"
+	"segell/signing"
 	"segell/templates"
 )
 
@@ -24,6 +23,9 @@ type run struct {
 	progress queue.Progress
 	stage    ledger.Stage
 	request  ledger.Request
+	// resumed: there may be work of an earlier run, or there is of this one.
+	resumed bool
+	level   signing.Level // measured, once it is sealed
 }
 
 // handle is what asynq calls for a job. It ends in one of four ways: done (nil),
@@ -42,25 +44,28 @@ func (w *Worker) handle(ctx context.Context, task *asynq.Task) error {
 // attempt is handle for a request's id.
 func (w *Worker) attempt(ctx context.Context, r *run) error {
 	id := r.id
-	if job, err := w.Queue.Job(ctx, id, r.queue); err == nil {
-		r.progress = job.Progress
-	}
 	w.busy.Store(id, r.queue)
 	defer w.busy.Delete(id)
 	defer w.end(ctx, r)
 	began := w.Now()
-	var err error
-	if n, counted := w.Queue.Begin(ctx, id, r.queue); counted == nil && n > deathsMost {
-		// Nobody lives to tell what this request does to a worker: it must not have
-		// another.
-		if r.request, err = w.Ledger.Request(ctx, id); err == nil {
-			err = errDeaths
-		}
-	} else {
+	begun, err := w.Queue.Begin(ctx, id, r.queue, w.name)
+	r.progress = begun.Progress
+	// A step that was noted is one that a run has begun, however it ended.
+	r.resumed = err != nil || r.origin != queue.Door || begun.Step != "" || len(begun.Tries) > 0
+	// Without an answer of Redis the job runs all the same: only its deaths are not
+	// counted.
+	if err = w.admit(ctx, r, begun); err == nil {
 		err = w.try(ctx, r)
 	}
-	if err == nil {
+	switch {
+	case err == nil:
+		w.passed(r)
 		return nil
+	case errors.Is(err, errElsewhere):
+		return nil
+	case errors.Is(err, errPaused):
+		w.Log.Info("a job waits: its kind is paused", "id", id, "kind", r.request.Kind)
+		return retry{cause: queue.Paused, pause: pausedFor()}
 	}
 	// What is to be kept of a try must be kept also when its own time is over.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -72,6 +77,9 @@ func (w *Worker) attempt(ctx context.Context, r *run) error {
 		return retry{cause: "interrupted"}
 	}
 	cause := ledger.CauseOf(causeID(err))
+	if cause.Dependency != "" {
+		w.outages.failed(cause.Dependency, id)
+	}
 	r.progress.Tries = append(r.progress.Tries, queue.Try{At: began.UTC().Truncate(time.Second), Stage: string(r.stage), Cause: cause.ID,
 		Waiting: cause.Nature == ledger.Waiting})
 	log := w.Log.With("id", id, "kind", r.request.Kind, "stage", r.stage, "cause", cause.ID, "detail", detail(err), "tries", len(r.progress.Tries))
@@ -86,10 +94,14 @@ func (w *Worker) attempt(ctx context.Context, r *run) error {
 	if cause.Nature == ledger.Permanent || counted >= ledger.MaxTries || tooLong || errors.Is(err, errDeaths) {
 		switch ended, recording := w.giveUp(ctx, r, cause, err); {
 		case recording == nil && ended:
+			w.Queue.Ended()
 			log.Error("a request was given up")
 			return fmt.Errorf("given up: %w", asynq.RevokeTask)
 		case recording == nil:
 			log.Info("a request was issued by another run")
+			return nil
+		case errors.Is(recording, ledger.ErrCancelled):
+			log.Info("a request was cancelled")
 			return nil
 		}
 		// Not recorded: not given up. The ledger is away, and the job waits for it.
@@ -102,6 +114,7 @@ func (w *Worker) attempt(ctx context.Context, r *run) error {
 		r.progress.Tries = append(r.progress.Tries[:1:1], r.progress.Tries[n-keptTries+1:]...)
 	}
 	w.note(ctx, r)
+	w.Queue.Tell(ctx, queue.Move{ID: r.id, Step: queue.StepRetrying})
 	log.Warn("a request will be tried again", "in", pause)
 	return retry{cause: cause.ID, pause: pause}
 }
@@ -121,13 +134,8 @@ func (w *Worker) giveUp(ctx context.Context, r *run, cause ledger.Cause, err err
 	return true, w.Ledger.GiveUp(ctx, failure)
 }
 
-const (
-	// keptTries is how many tries a job remembers.
-	keptTries = 40
-	// deathsMost is how often a worker may die with a job before the job is held
-	// to be the reason.
-	deathsMost = 3
-)
+// keptTries is how many tries a job remembers.
+const keptTries = 40
 
 // try goes the way of a document once.
 func (w *Worker) try(ctx context.Context, r *run) (err error) {
@@ -145,6 +153,9 @@ func (w *Worker) try(ctx context.Context, r *run) (err error) {
 	}
 	if err != nil {
 		return err
+	}
+	if w.pauses.holds(ledger.PauseKind, r.request.Kind) {
+		return errPaused
 	}
 	if r.origin != queue.Door || len(r.progress.Tries) > 0 {
 		// The reconciler may have listed the request just before it was given up.
@@ -176,6 +187,11 @@ func (w *Worker) try(ctx context.Context, r *run) (err error) {
 	default:
 		return err
 	}
+	if r.resumed {
+		if err := w.Ledger.DropWork(ctx, r.id); err != nil {
+			return err
+		}
+	}
 	var until string
 	if last, ok := request.ValidUntil(r.request.IssuedAt); ok {
 		until = last.String()
@@ -184,6 +200,7 @@ func (w *Worker) try(ctx context.Context, r *run) (err error) {
 	if err := w.Ledger.Finish(ctx, r.request, document, request.Language, until, masked, len(r.progress.Tries)+1); err != nil {
 		return err
 	}
+	w.Queue.Ended()
 	w.Log.Info("issued", "id", r.id, "kind", r.request.Kind, "number", r.request.Number, "pages", document.Pages, "level", document.Level,
 		"bytes", document.Size, "after", w.Now().Sub(ledger.TimeOf(r.id)).Round(time.Millisecond))
 	return nil
@@ -196,14 +213,16 @@ func (w *Worker) produce(ctx context.Context, r *run, request *templates.Request
 		return ledger.Document{}, err
 	}
 	w.step(ctx, r, ledger.StageSeal)
-	sealed, err := w.Sealer.Seal(ctx, rendered.PDF)
+	sealer, done := w.Sealers.Take(r.request.Kind)
+	defer done()
+	sealed, report, err := w.seal(ctx, r, sealer, rendered.PDF)
 	if err != nil {
-		return ledger.Document{}, fmt.Errorf("sealing: %w", err)
+		return ledger.Document{}, err
 	}
+	r.level = report.Level
 	w.step(ctx, r, ledger.StageStore)
-	certificate := sha256.Sum256(w.Sealer.Certificate().Raw)
-	return w.Ledger.Issue(ctx, r.request, sealed, ledger.Document{Level: string(w.Sealer.Level()), Pages: rendered.Pages,
-		Certificate: hex.EncodeToString(certificate[:])})
+	return w.Ledger.Issue(ctx, r.request, sealed, ledger.Document{Level: string(report.Level), Pages: rendered.Pages,
+		Certificate: report.Certificate, ProofEnd: report.ProofEnd})
 }
 
 func (w *Worker) render(ctx context.Context, r *run, request *templates.Request) (templates.Rendered, error) {
@@ -224,6 +243,7 @@ func (w *Worker) step(ctx context.Context, r *run, stage ledger.Stage) {
 	r.stage = stage
 	r.progress.Step = string(stage)
 	w.note(ctx, r)
+	w.Queue.Tell(ctx, queue.Move{ID: r.id, Step: string(stage)})
 }
 
 // note is best effort: without it a try is not remembered, and the job goes on.
@@ -237,7 +257,8 @@ func (w *Worker) note(ctx context.Context, r *run) {
 func (w *Worker) end(ctx context.Context, r *run) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := w.Queue.End(ctx, r.id, r.queue); err != nil {
+	if err := w.Queue.End(ctx, r.id, r.queue, w.name); err != nil {
 		w.Log.Debug("the end of a run was not noted", "id", r.id, "why", err)
 	}
+	w.Queue.Tell(ctx, queue.Move{ID: r.id})
 }

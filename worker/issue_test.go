@@ -36,7 +36,14 @@ func (s *testSealer) Seal(ctx context.Context, pdf []byte) ([]byte, error) {
 	s.count.Add(1)
 	return s.seal(ctx, pdf)
 }
-func (s *testSealer) Level() signing.Level           { return signing.BB }
+func (s *testSealer) SealInSteps(ctx context.Context, pdf []byte, _ signing.Journal) ([]byte, error) {
+	return s.Seal(ctx, pdf)
+}
+func (s *testSealer) Inspect(context.Context, []byte) (signing.Report, error) {
+	return signing.Report{Valid: true, Level: signing.BLTA, Certificate: "certificate"}, nil
+}
+func (s *testSealer) Take(string) (Sealer, func())   { return s, func() {} }
+func (s *testSealer) Level() signing.Level           { return signing.BLTA }
 func (s *testSealer) Certificate() *x509.Certificate { return s.cert }
 
 // bench is a worker on a bucket in memory, whose clock is its own.
@@ -72,7 +79,7 @@ func newBench(t testing.TB) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { client.Close() })
-	b.Worker, err = New(Config{Ledger: l, Queue: queue.New(client), Redis: client, Sealer: b.sealer, Log: slog.New(slog.NewTextHandler(b.log, nil)),
+	b.Worker, err = New(Config{Ledger: l, Queue: queue.New(client), Redis: client, Sealers: b.sealer, Log: slog.New(slog.NewTextHandler(b.log, nil)),
 		Now: func() time.Time { return b.now }, PublicURL: "https://segell.example", SealedBy: "Caixa Andorrana de Seguretat Social", Proof: true})
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +137,7 @@ func TestARequestBecomesADocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if record.Pages != 1 || record.Level != "B-B" || record.Language != "ca" || record.ValidUntil == "" || record.Tries != 1 || record.Masked.CASSNumber != "•••••0A" {
+	if record.Pages != 1 || record.Level != "B-LTA" || record.Language != "ca" || record.ValidUntil == "" || record.Tries != 1 || record.Masked.CASSNumber != "•••••0A" {
 		t.Errorf("record %+v", record)
 	}
 	if left := b.keys(t, "requests/"); len(left) != 0 {
@@ -416,7 +423,7 @@ func TestNewSaysAllThatIsMissing(t *testing.T) {
 	if err == nil {
 		t.Fatal("an empty configuration was taken")
 	}
-	for _, field := range []string{"Ledger", "Queue", "Redis", "Sealer", "Log", "Now", "PublicURL", "SealedBy"} {
+	for _, field := range []string{"Ledger", "Queue", "Redis", "Sealers", "Log", "Now", "PublicURL", "SealedBy"} {
 		if !strings.Contains(err.Error(), field) {
 			t.Errorf("%q does not name %s", err, field)
 		}
@@ -450,7 +457,7 @@ func BenchmarkIssue(b *testing.B) {
 		b.Run(string(level), func(b *testing.B) {
 			s := newBench(b)
 			s.now = time.Now()
-			s.Sealer = sealer
+			s.Sealers = NewSeals(SealSet{Default: sealer}, s.Log)
 			body := sample(b, samples.Standard)
 			b.ReportAllocs()
 			for b.Loop() {

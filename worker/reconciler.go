@@ -24,13 +24,14 @@ type Reconciler struct {
 	ledger *ledger.Ledger
 	queue  *queue.Queue
 	lease  *queue.Lease
+	beat   time.Duration // between two renewals of the lease
 	log    *slog.Logger
 }
 
 // NewReconciler returns a Reconciler. Any number may run on one bucket: a lease
 // keeps all but one idle, and two at once would do no harm.
 func NewReconciler(l *ledger.Ledger, q *queue.Queue, client redis.UniversalClient, log *slog.Logger) *Reconciler {
-	return &Reconciler{ledger: l, queue: q, lease: queue.NewLease(client, "reconciler", rand.Text()), log: log}
+	return &Reconciler{ledger: l, queue: q, lease: queue.NewLease(client, "reconciler", rand.Text()), beat: leaseBeat, log: log}
 }
 
 // Pass is what one walk over the ledger found.
@@ -44,9 +45,13 @@ type Pass struct {
 // A lease lives three beats of its holder, so that another process takes over
 // soon after one was killed.
 const (
-	leaseBeat = 5 * time.Second
-	leaseLife = 3 * leaseBeat
+	leaseBeat  = 5 * time.Second
+	leaseBeats = 3
 )
+
+func (r *Reconciler) take(ctx context.Context) (ours bool, err error) {
+	return r.lease.Take(ctx, leaseBeats*r.beat)
+}
 
 // Run passes as soon as the lease is ours and then every period, until ctx ends.
 // While Redis or the bucket is away it tries every second, so that what is stuck
@@ -58,17 +63,17 @@ func (r *Reconciler) Run(ctx context.Context, every time.Duration) {
 		r.lease.Drop(ctx)
 	}()
 	var due time.Time
-	away := false
+	away, full := false, false
 	for {
-		wait := min(every, leaseBeat)
-		ours, err := r.lease.Take(ctx, leaseLife)
+		wait := min(every, r.beat)
+		ours, err := r.take(ctx)
 		switch {
 		case err == nil && !ours:
 			due = time.Time{} // whoever gets the lease begins with a pass
-		case err == nil && !time.Now().Before(due):
+		case err == nil && (!time.Now().Before(due) || full && r.queue.Jobs() < queue.Bound/2):
 			var pass Pass
 			if pass, err = r.held(ctx); err == nil {
-				due = time.Now().Add(every)
+				due, full = time.Now().Add(every), pass.Full
 				if pass.Enqueued > 0 || pass.Troubled > 0 || pass.Full {
 					r.log.Info("reconciled", "unfinished", pass.Unfinished, "enqueued", pass.Enqueued, "troubled", pass.Troubled, "full", pass.Full)
 				}
@@ -102,8 +107,8 @@ func (r *Reconciler) held(ctx context.Context) (Pass, error) {
 			select {
 			case <-ended:
 				return
-			case <-time.After(leaseBeat):
-				if _, err := r.lease.Take(ctx, leaseLife); err != nil {
+			case <-time.After(r.beat):
+				if _, err := r.take(ctx); err != nil {
 					r.log.Debug("the lease was not renewed", "why", err)
 				}
 			}
@@ -114,53 +119,93 @@ func (r *Reconciler) held(ctx context.Context) (Pass, error) {
 	return r.Pass(ctx)
 }
 
-// troubleMost is how many requests in a row may be in trouble, each for a reason
-// of its own, before it is held to be the bucket's or Redis' trouble.
-const troubleMost = 50
+const (
+	// troubleMost is how many requests in a row may be in trouble, each for a reason
+	// of its own, before it is held to be the bucket's or Redis' trouble.
+	troubleMost = 50
+	// lookAtOnce is about how many requests Redis is asked at a time.
+	lookAtOnce = 200
+)
 
-// Pass walks over everything unfinished once, oldest first. Its cost, where
-// nothing is wrong: the listing of requests/ and failures/ and at most two reads
-// of Redis per unfinished request. One request's trouble does not keep it from
-// the others; it ends with an error if Redis or the bucket is away.
+// Pass walks over everything unfinished once, oldest first, and puts the count of
+// the backlog right. Its cost, where nothing is wrong: the listing of requests/
+// and failures/, and one exchange with Redis for every lookAtOnce requests. One
+// request's trouble does not keep it from the others; it ends with an error if
+// Redis or the bucket is away. Where Redis is full the rest is only counted.
 func (r *Reconciler) Pass(ctx context.Context) (Pass, error) {
-	var pass Pass
-	inARow := 0
+	walk := walk{Reconciler: r}
+	mark, err := r.queue.BacklogMark(ctx)
+	if err != nil {
+		return walk.pass, err
+	}
+	var ids []string
 	for id, err := range r.ledger.Unfinished(ctx) {
 		if err != nil {
-			return pass, err
+			return walk.pass, err
 		}
-		pass.Unfinished++
-		if !r.queue.HasRoom() {
-			pass.Full = true
-			return pass, nil
+		walk.pass.Unfinished++
+		if walk.pass.Full {
+			continue
 		}
-		enqueued, err := r.lookAfter(ctx, id)
-		switch {
-		case err == nil:
-			inARow = 0
-			if enqueued {
-				pass.Enqueued++
+		if ids = append(ids, id); len(ids) == lookAtOnce {
+			if err := walk.lookAfter(ctx, ids); err != nil {
+				return walk.pass, err
 			}
-		case errors.Is(err, queue.ErrFull):
-			pass.Full = true
-			return pass, nil
-		case errors.Is(err, queue.ErrAway), errors.Is(err, storage.ErrUnavailable), ctx.Err() != nil, inARow >= troubleMost:
-			return pass, fmt.Errorf("looking after %s: %w", id, err)
-		default:
-			inARow++
-			pass.Troubled++
-			r.log.Error("a request could not be looked after", "id", id, "why", err)
+			ids = ids[:0]
 		}
 	}
-	return pass, nil
+	if err := walk.lookAfter(ctx, ids); err != nil {
+		return walk.pass, err
+	}
+	return walk.pass, r.queue.Recount(ctx, mark, walk.pass.Unfinished)
 }
 
-// lookAfter enqueues a request that has no live job.
-func (r *Reconciler) lookAfter(ctx context.Context, id string) (enqueued bool, err error) {
-	job, _, err := r.queue.Find(ctx, id)
-	if err != nil || job.Live() {
-		return false, err
+// walk is one pass under way.
+type walk struct {
+	*Reconciler
+	pass   Pass
+	inARow int // requests in trouble
+}
+
+// lookAfter enqueues those requests that have no live job, until Redis is full.
+func (w *walk) lookAfter(ctx context.Context, ids []string) error {
+	if !w.queue.HasRoom() {
+		w.pass.Full = w.pass.Full || len(ids) > 0
 	}
+	if w.pass.Full || len(ids) == 0 {
+		return nil
+	}
+	live, err := w.queue.Live(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i, id := range ids {
+		if live[i] {
+			continue
+		}
+		enqueued, err := w.enqueue(ctx, id)
+		switch {
+		case err == nil:
+			w.inARow = 0
+			if enqueued {
+				w.pass.Enqueued++
+			}
+		case errors.Is(err, queue.ErrFull):
+			w.pass.Full = true
+			return nil
+		case errors.Is(err, queue.ErrAway), errors.Is(err, storage.ErrUnavailable), ctx.Err() != nil, w.inARow >= troubleMost:
+			return fmt.Errorf("looking after %s: %w", id, err)
+		default:
+			w.inARow++
+			w.pass.Troubled++
+			w.log.Error("a request could not be looked after", "id", id, "why", err)
+		}
+	}
+	return nil
+}
+
+// enqueue gives a request a job.
+func (r *Reconciler) enqueue(ctx context.Context, id string) (enqueued bool, err error) {
 	name, err := r.ledger.QueueOf(ctx, id)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return false, nil // finished meanwhile

@@ -3,12 +3,17 @@ package worker
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
 
 	"segell/internal/servers"
 	"segell/ledger"
@@ -154,5 +159,152 @@ func waitFor(t *testing.T, what string, holds func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not seen in 30 s: %s", what)
 		}
+	}
+}
+
+// However long a pass takes, the lease stays with who makes it.
+func TestTheLeaseIsKeptDuringALongPass(t *testing.T) {
+	t.Parallel()
+	b, _, client, _, r := reconciled(t)
+	r.beat = 100 * time.Millisecond
+	b.accept(t, sample(t, samples.Standard))
+	listing, goOn := make(chan struct{}), make(chan struct{})
+	b.bucket.Fault = func(op, key string) error {
+		if op == "list" && strings.HasPrefix(key, "requests/") {
+			close(listing)
+			<-goOn
+		}
+		return nil
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.Run(ctx, time.Hour)
+	}()
+	<-listing
+	other := queue.NewLease(client, "reconciler", "other")
+	for range 10 { // three times as long as the lease would live
+		time.Sleep(r.beat)
+		if ours, err := other.Take(t.Context(), time.Second); err != nil || ours {
+			t.Fatalf("another took the lease during a pass: %v, %v", ours, err)
+		}
+	}
+	close(goOn)
+	stop()
+	<-ended
+	if ours, err := other.Take(t.Context(), time.Second); err != nil || !ours {
+		t.Errorf("a lease that was given back is not free: %v, %v", ours, err)
+	}
+}
+
+// A worker died between the record and the deletion of its request: nothing is
+// printed again, and the request goes.
+func TestWhatIsIssuedAndStillThereIsFinished(t *testing.T) {
+	b, q, client, _, r := reconciled(t)
+	id := b.accept(t, sample(t, samples.Standard))
+	b.bucket.Fault = func(op, key string) error {
+		if op == "delete" {
+			return storage.ErrUnavailable
+		}
+		return nil
+	}
+	if err := b.handle(t.Context(), task(id, queue.Door)); err == nil {
+		t.Fatal("it ended well without its last step")
+	}
+	b.bucket.Fault = nil
+	if !b.issued(t, id) || len(b.keys(t, "requests/")) != 1 {
+		t.Fatal("the request is not left behind")
+	}
+	if got := pass(t, r); got.Enqueued != 1 {
+		t.Fatalf("the pass found %+v", got)
+	}
+	b.Config.Queue, b.Config.Redis = q, client
+	again, err := New(b.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Worker = again
+	b.run(t)
+	waitFor(t, "the request to go", func() bool { return len(b.keys(t, "requests/")) == 0 })
+	if n := b.sealer.count.Load(); n != 1 {
+		t.Errorf("sealed %d times", n)
+	}
+}
+
+// The oldest get the room that there is, and the rest is counted all the same.
+func TestTheOldestComeFirst(t *testing.T) {
+	b, q, client, _, r := reconciled(t)
+	var ids []string
+	for range 5 {
+		ids = append(ids, b.accept(t, sample(t, samples.Standard)))
+		b.now = b.now.Add(time.Minute)
+	}
+	many := make([]any, queue.Bound-2)
+	for i := range many {
+		many[i] = "x"
+	}
+	if err := client.LPush(t.Context(), "asynq:{batch}:pending", many...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	q.Keep(t.Context())
+	if got, want := pass(t, r), (Pass{Unfinished: 5, Enqueued: 2, Full: true}); got != want {
+		t.Errorf("the pass found %+v, want %+v", got, want)
+	}
+	live, err := q.Live(t.Context(), ids)
+	if want := []bool{true, true, false, false, false}; err != nil || !slices.Equal(live, want) {
+		t.Errorf("live: %v, %v; want %v", live, err, want)
+	}
+	if n := q.Backlog(); n != 5 {
+		t.Errorf("the backlog is %d", n)
+	}
+}
+
+// What a pass costs where nothing is wrong, for docs/states.md.
+func BenchmarkIdlePass(b *testing.B) {
+	for _, n := range []int{0, 1000, 10_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			client, err := queue.Open("redis://" + servers.NewRedis(b, servers.RedisOptions{}).Addr())
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer client.Close()
+			q := queue.New(client)
+			text, err := ledger.NewKeyset()
+			if err != nil {
+				b.Fatal(err)
+			}
+			keyset, err := ledger.ReadKeyset(text)
+			if err != nil {
+				b.Fatal(err)
+			}
+			l, err := ledger.New(ledger.Config{Objects: servers.NewS3(b).Bucket("segell"), Keyset: keyset, HMACKey: make([]byte, ledger.HMACKeySize),
+				Now: time.Now, Random: rand.Reader})
+			if err != nil {
+				b.Fatal(err)
+			}
+			body := sample(b, samples.Standard)
+			var accepting errgroup.Group
+			accepting.SetLimit(16)
+			for i := range n {
+				accepting.Go(func() error {
+					receipt, err := l.Accept(b.Context(), ledger.Submission{Client: "portal", IdempotencyKey: strconv.Itoa(i), Kind: "coverage_certificate", Code: "COB",
+						CASSNumber: "000000A", Queue: queue.Batch, Body: body, At: time.Now()})
+					if err != nil {
+						return err
+					}
+					return q.Enqueue(b.Context(), receipt.ID, queue.Batch, queue.Door)
+				})
+			}
+			if err := accepting.Wait(); err != nil {
+				b.Fatal(err)
+			}
+			r := NewReconciler(l, q, client, slog.New(slog.DiscardHandler))
+			for b.Loop() {
+				if got, err := r.Pass(b.Context()); err != nil || got != (Pass{Unfinished: n}) {
+					b.Fatal(got, err)
+				}
+			}
+		})
 	}
 }

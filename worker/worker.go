@@ -5,66 +5,65 @@ package worker
 
 import (
 	"context"
-	"crypto/x509"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
 	"segell/layout"
 	"segell/ledger"
 	"segell/queue"
-	"segell/signing"
 )
-
-// Sealer puts the institution's seal on a finished document. signing.Sealer is
-// one. What it returns has passed inspection at its Level; it is safe for
-// concurrent use.
-type Sealer interface {
-	Seal(ctx context.Context, pdf []byte) ([]byte, error)
-	Level() signing.Level
-	Certificate() *x509.Certificate
-}
 
 // Config is what a Worker stands on. Fields without a default are required.
 type Config struct {
-	Ledger *ledger.Ledger
-	Queue  *queue.Queue
-	Redis  redis.UniversalClient // the one the Queue stands on
-	Sealer Sealer
-	Log    *slog.Logger
-	Now    func() time.Time
+	Ledger  *ledger.Ledger
+	Queue   *queue.Queue
+	Redis   redis.UniversalClient // the one the Queue stands on
+	Sealers Sealers
+	Log     *slog.Logger
+	Now     func() time.Time
 
-	PublicURL string       // where the verification pages are, without a slash at the end
-	SealedBy  string       // the institution's name, as printed
-	Mark      *layout.Mark // the institution's; nil: Segell's own
-	Proof     bool         // "PROVA — sense valor" on every page: sandbox only
+	PublicURL string                // where the verification pages are, without a slash at the end
+	SealedBy  string                // the institution's name, as printed
+	Mark      *layout.Mark          // the institution's; nil: Segell's own
+	Metrics   prometheus.Registerer // where to register the metrics; nil: nowhere
+
+	Proof bool // "PROVA — sense valor" on every page: sandbox only
 
 	Concurrency    int           // jobs at a time; default 4 per core
 	CheckInterval  time.Duration // how often an idle worker looks for jobs; default 50 ms
-	ReconcileEvery time.Duration // default one minute
+	ReconcileEvery time.Duration // default one minute; below zero: never, which only a test wants
 	ShutdownWithin time.Duration // default 20 s: then what is unfinished is handed back
 }
 
 // Worker runs jobs until its context ends.
 type Worker struct {
 	Config
+	metrics    *metrics
+	name       string        // that no other process has
 	rendering  chan struct{} // as many at a time as there are cores: rendering is all CPU
 	reconciler *Reconciler
+	outages    *outages
+	pauses     *pauses
 	servers    []*asynq.Server
-	busy       sync.Map // id to queue, of the jobs that run
+	busy       sync.Map       // id to queue, of the jobs that run
+	waking     sync.WaitGroup // who wakes what waited
 }
 
 // New returns a Worker, or an error naming every field missing.
 func New(c Config) (*Worker, error) {
 	var faults []error
 	for name, missing := range map[string]bool{
-		"Ledger": c.Ledger == nil, "Queue": c.Queue == nil, "Redis": c.Redis == nil, "Sealer": c.Sealer == nil, "Log": c.Log == nil,
+		"Ledger": c.Ledger == nil, "Queue": c.Queue == nil, "Redis": c.Redis == nil, "Sealers": c.Sealers == nil, "Log": c.Log == nil,
 		"Now": c.Now == nil, "PublicURL": c.PublicURL == "", "SealedBy": c.SealedBy == "",
 	} {
 		if missing {
@@ -80,22 +79,25 @@ func New(c Config) (*Worker, error) {
 	if c.CheckInterval <= 0 {
 		c.CheckInterval = 50 * time.Millisecond
 	}
-	if c.ReconcileEvery <= 0 {
+	if c.ReconcileEvery == 0 {
 		c.ReconcileEvery = time.Minute
 	}
 	if c.ShutdownWithin <= 0 {
 		c.ShutdownWithin = 20 * time.Second
 	}
-	w := &Worker{Config: c, rendering: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	w := &Worker{Config: c, name: rand.Text(), metrics: newMetrics(c.Metrics, c.Sealers, c.Now), rendering: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		outages: newOutages(c.Log, time.Now), pauses: &pauses{ledger: c.Ledger, queue: c.Queue, log: c.Log}}
 	w.reconciler = NewReconciler(c.Ledger, c.Queue, c.Redis, c.Log)
 	// One server per class: weights do not keep a class from starving another
-	// across servers, shares do.
+	// across servers, shares do. What is in quarantine runs one at a time.
 	batch := max(1, c.Concurrency/4)
 	for _, class := range []struct {
 		queue       string
 		concurrency int
-	}{{queue.Interactive, max(1, c.Concurrency-batch)}, {queue.Batch, batch}} {
-		w.servers = append(w.servers, asynq.NewServerFromRedisClient(c.Redis, asynq.Config{
+	}{{queue.Interactive, max(1, c.Concurrency-batch)}, {queue.Batch, batch}, {queue.Quarantine, 1}} {
+		client := gate{UniversalClient: c.Redis, tookNone: w.outages.tookNone,
+			mayTake: func() bool { return !w.pauses.holds(ledger.PauseQueue, class.queue) && w.outages.mayTake() }}
+		w.servers = append(w.servers, asynq.NewServerFromRedisClient(client, asynq.Config{
 			Concurrency:              class.concurrency,
 			Queues:                   map[string]int{class.queue: 1},
 			TaskCheckInterval:        c.CheckInterval,
@@ -116,8 +118,14 @@ func (w *Worker) Run(ctx context.Context) error {
 	background, stop := context.WithCancel(ctx)
 	defer stop()
 	w.Queue.Keep(background)
+	w.pauses.look(background) // before the first job
 	var others sync.WaitGroup
-	others.Go(func() { w.reconciler.Run(background, w.ReconcileEvery) })
+	if w.ReconcileEvery > 0 {
+		others.Go(func() { w.reconciler.Run(background, w.ReconcileEvery) })
+	}
+	others.Go(func() { w.Queue.NewReaper().Run(background, w.Log) })
+	others.Go(func() { w.pauses.run(background) })
+	others.Go(func() { w.watchCertificates(background) })
 	for i, server := range w.servers {
 		if err := server.Start(asynq.HandlerFunc(w.handle)); err != nil {
 			for _, started := range w.servers[:i] {
@@ -127,17 +135,15 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 	}
 	<-ctx.Done()
+	handingBack := time.AfterFunc(w.ShutdownWithin*9/10, w.letGo)
+	defer handingBack.Stop()
 	var closing sync.WaitGroup
 	for _, server := range w.servers {
 		closing.Go(server.Shutdown)
 	}
 	closing.Wait()
 	others.Wait()
-	// What still runs was handed back: that this process ends is not its doing.
-	w.busy.Range(func(id, name any) bool {
-		w.end(ctx, &run{id: id.(string), queue: name.(string)})
-		return true
-	})
+	w.waking.Wait()
 	return nil
 }
 
@@ -150,8 +156,18 @@ type asynqLog struct{ log *slog.Logger }
 
 func (l asynqLog) Debug(args ...any) { l.log.Debug(fmt.Sprint(args...), "from", "asynq") }
 func (l asynqLog) Info(args ...any)  { l.log.Info(fmt.Sprint(args...), "from", "asynq") }
-func (l asynqLog) Warn(args ...any)  { l.log.Warn(fmt.Sprint(args...), "from", "asynq") }
 func (l asynqLog) Error(args ...any) { l.log.Error(fmt.Sprint(args...), "from", "asynq") }
+
+// Warn passes over what asynq says of each job that we give up ourselves: our own
+// line tells why.
+func (l asynqLog) Warn(args ...any) {
+	text := fmt.Sprint(args...)
+	if strings.HasPrefix(text, "revoke task id=") {
+		l.Debug(text)
+		return
+	}
+	l.log.Warn(text, "from", "asynq")
+}
 
 // Fatal must not end the process: asynq calls it for what Start reports anyway.
 func (l asynqLog) Fatal(args ...any) { l.log.Error(fmt.Sprint(args...), "from", "asynq") }

@@ -115,6 +115,10 @@ The answer names its id; put it in the place of ID:
   curl -s  %[1]s/v1/requests/ID -H 'Authorization: Bearer %[3]s'
   curl -sL %[1]s/v1/requests/ID/content -H 'Authorization: Bearer %[3]s' -o document.pdf
 
+Or get an address for a person's browser, good for a quarter of an hour, and open it:
+
+  curl -s -X POST %[1]s/v1/requests/ID/tickets -H 'Authorization: Bearer %[3]s'
+
 Judge one:
 
   go run ./cmd/segell verify --seal-roots-file %[4]s %[7]s

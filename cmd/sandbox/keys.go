@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"segell/intake"
+	"segell/access"
 	"segell/ledger"
 )
 
@@ -17,7 +17,7 @@ import (
 type keys struct {
 	keyset   *ledger.Keyset
 	hmac     []byte
-	tokens   *intake.Tokens
+	clients  *access.Clients
 	token    string
 	s3Access string
 	s3Secret string
@@ -53,7 +53,7 @@ func openKeys(dir string) (*keys, error) {
 	if k.hmac, err = ledger.ReadHMACKey(file.HMAC); err != nil {
 		return nil, err
 	}
-	k.tokens, err = intake.ReadTokens(file.TokenLine)
+	k.clients, err = access.ReadClients(file.TokenLine)
 	return k, err
 }
 
@@ -66,7 +66,7 @@ func makeKeys(path string) ([]byte, error) {
 	if file.HMAC, err = ledger.NewHMACKey(rand.Reader); err != nil {
 		return nil, err
 	}
-	if file.Token, file.TokenLine, err = intake.NewToken("portal"); err != nil {
+	if file.Token, file.TokenLine, err = access.NewToken("portal"); err != nil {
 		return nil, err
 	}
 	file.S3Secret = rand.Text()

@@ -23,10 +23,13 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"segell/access"
 	"segell/cmd/internal/press"
 	"segell/pki"
 	"segell/signing"
 	"segell/storage"
+	"segell/upkeep"
+	"segell/worker"
 )
 
 func main() {
@@ -91,6 +94,9 @@ type options struct {
 	log         *slog.Logger
 }
 
+// manyCalls is what a sandbox takes from one address: everything comes from here.
+var manyCalls = access.Rate{PerSecond: 1e4, Burst: 1e5}
+
 // errDone ends the group of servers when -once has issued everything.
 var errDone = errors.New("done")
 
@@ -120,7 +126,7 @@ func sandbox(ctx context.Context, o options) error {
 		return err
 	}
 	defer authority.Close()
-	sealer, err := newSealer(authority)
+	sealers, archivist, err := newSeal(authority, o.log)
 	if err != nil {
 		return err
 	}
@@ -142,7 +148,7 @@ func sandbox(ctx context.Context, o options) error {
 	p, err := press.New(press.Parts{
 		Bucket: bucket, Redis: redis, Keyset: k.keyset, HMACKey: k.hmac, Log: o.log, Now: time.Now,
 		PublicURL: publicURL, Institution: "Caixa Andorrana de Seguretat Social", Version: "sandbox",
-		Tokens: k.tokens, Sealer: sealer, Proof: true, CheckInterval: 10 * time.Millisecond, ShutdownWithin: 5 * time.Second,
+		Access: access.Config{Clients: k.clients, Rate: manyCalls, Failures: manyCalls, Public: manyCalls}, Sealers: sealers, Archivist: archivist, Proof: true, CheckInterval: 10 * time.Millisecond, ShutdownWithin: 5 * time.Second,
 	})
 	if err != nil {
 		return err
@@ -151,13 +157,20 @@ func sandbox(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	worker, err := p.Worker()
+	works, err := p.Worker()
 	if err != nil {
 		return err
 	}
+	tell, err := p.Callbacks()
+	if err != nil {
+		return err
+	}
+	keep := p.Upkeep()
 	group.Go(func() error { return press.Serve(ctx, listener, handler, o.log) })
 	group.Go(func() error { beside(ctx); return nil })
-	group.Go(func() error { return worker.Run(ctx) })
+	group.Go(func() error { return works.Run(ctx) })
+	group.Go(func() error { keep(ctx); return nil })
+	group.Go(func() error { return tell(ctx) })
 	group.Go(func() error {
 		issuer := &issuer{api: publicURL, token: k.token, dir: filepath.Join(dir, "issued"), out: o.out}
 		if err := issuer.all(ctx); err != nil {
@@ -176,17 +189,28 @@ func sandbox(ctx context.Context, o options) error {
 	return group.Wait()
 }
 
-// newSealer seals with the throw-away PKI at B-LTA, by its own time-stamping authority and OCSP responders.
-func newSealer(a *pki.Authority) (*signing.Sealer, error) {
+// newSeal seals with the throw-away PKI at B-LTA, by its own time-stamping authority and OCSP responders, and renews.
+func newSeal(a *pki.Authority, log *slog.Logger) (worker.Sealers, func() upkeep.Archivist, error) {
 	const password = "sandbox" // the file never leaves memory
 	p12, err := a.Seal().PKCS12(password)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	key, err := signing.OpenPKCS12(p12, password)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return signing.NewSealer(signing.Config{Key: key, Roots: a.Roots(), Level: signing.BLTA, Now: time.Now,
-		TSAs: []signing.TSA{{URL: a.TSAURL(), Roots: a.Roots()}}, Revocation: signing.Revocation{Hosts: []string{a.Host()}}})
+	tsas := []signing.TSA{{URL: a.TSAURL(), Roots: a.Roots()}}
+	revocation := signing.Revocation{Hosts: []string{a.Host()}}
+	sealer, err := signing.NewSealer(signing.Config{Key: key, Roots: a.Roots(), Level: signing.BLTA, Now: time.Now, TSAs: tsas, Revocation: revocation})
+	if err != nil {
+		return nil, nil, err
+	}
+	trust := signing.Trust{Roots: a.Roots(), TSARoots: a.Roots()}
+	renewer, err := signing.NewRenewer(signing.RenewerConfig{Trust: trust, TSAs: tsas, Revocation: revocation})
+	if err != nil {
+		return nil, nil, err
+	}
+	seals := worker.NewSeals(worker.SealSet{Default: sealer}, log)
+	return seals, func() upkeep.Archivist { return renewer }, nil
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"segell/cmd/internal/press"
 	"segell/queue"
 	"segell/signing"
 	"segell/storage"
+	"segell/worker"
 )
 
 func isAway(err error) bool { return errors.Is(err, queue.ErrAway) }
@@ -72,10 +74,16 @@ func (checkCmd) Run(s *Settings, out *output) error {
 	s.keys(f)
 	s.publicURL(f)
 	s.logo(f)
-	s.tokens(f)
+	s.callbacks(f)
+	gate := s.access(f)
 	s.concurrency(f)
 	s.tls(f)
-	sealer := s.sealer(f)
+	s.renewWithin(f)
+	s.renewRate(f)
+	s.upkeepEvery(f)
+	s.shutdownWithin(f)
+	s.mostUnfinished(f)
+	seal := s.sealing(f)
 	s.redis(f, &parts)
 	for _, fault := range f.all {
 		add("configuration", "failed", "%s %s", fault.Variable, fault.Detail)
@@ -99,6 +107,13 @@ func (checkCmd) Run(s *Settings, out *output) error {
 		}
 		parts.Redis.Close()
 	}
+	if gate.Issuer != nil {
+		if err := gate.Issuer.Prepare(ctx); err != nil {
+			add("issuer of access tokens", "warning", "SEGELL_OIDC_ISSUER: %v; calls with its tokens get 503 until it answers", err)
+		} else {
+			add("issuer of access tokens", "ok", "its keys were read")
+		}
+	}
 	if bucket != nil {
 		proof, err := storage.Prove(ctx, bucket)
 		for _, c := range proof.Properties {
@@ -110,17 +125,20 @@ func (checkCmd) Run(s *Settings, out *output) error {
 		}
 		if err != nil && proof.OK() || err != nil && len(proof.Properties) == 0 {
 			add("bucket", "failed", "%s", s.bucketFault(err)) // it could not be tried to the end
+		} else {
+			s.checkClock(ctx, add)
 		}
 	}
-	if sealer != nil {
-		certificate := sealer.Certificate()
-		days := int(time.Until(certificate.NotAfter).Hours() / 24)
-		result := "ok"
-		if days < 60 {
-			result = "warning"
+	if seal != nil {
+		certificate := seal.highest.Certificate()
+		days := int(math.Floor(worker.DaysLeft(certificate.NotAfter, time.Now())))
+		if days < worker.WarnDays {
+			add("seal certificate", "warning", "%s; %d days left: order the next one now (docs/sealing.md, A new key)", certificate.Subject.CommonName, days)
+		} else {
+			add("seal certificate", "ok", "%s; %d days left", certificate.Subject.CommonName, days)
 		}
-		add("seal certificate", result, "%s; %d days left", certificate.Subject.CommonName, days)
 		s.checkSeal(ctx, add)
+		_ = seal.Close()
 	}
 
 	rows, wrong := [][]string{}, 0
@@ -153,7 +171,7 @@ func (checkCmd) Run(s *Settings, out *output) error {
 // answers would hide that the others do not.
 func (s *Settings) checkSeal(ctx context.Context, add func(what, result, format string, args ...any)) {
 	alone := []Settings{*s}
-	if signing.Level(s.SealLevel) != signing.BB {
+	if byDefault, byKind := s.sealLevels(&faults{}); highestOf(byDefault, byKind) != signing.BB {
 		alone = alone[:0]
 		for _, address := range s.tsaURLs() {
 			one := *s
@@ -162,19 +180,27 @@ func (s *Settings) checkSeal(ctx context.Context, add func(what, result, format 
 		}
 	}
 	for _, settings := range alone {
-		sealer := settings.sealer(&faults{})
 		what := "seal"
 		if len(alone) > 1 {
 			what += ", " + settings.TSAURLs
 		}
-		switch _, err := sealer.Seal(ctx, probePDF); {
+		seal := settings.sealing(&faults{})
+		if seal == nil {
+			add(what, "failed", "the key could be used a moment ago, and no longer can")
+			continue
+		}
+		sealer := seal.highest
+		began := time.Now()
+		switch sealed, err := sealer.Seal(ctx, probePDF); {
 		case errors.Is(err, signing.ErrTSAUnavailable):
 			add(what, "failed", "SEGELL_TSA_URLS: %v", err)
 		case err != nil:
 			add(what, "failed", "%v", err)
 		default:
 			add(what, "ok", "a document was sealed at level %s and passed inspection", sealer.Level())
+			s.checkStampedTime(ctx, sealed, began, time.Now(), add)
 		}
+		_ = seal.Close() // tokens have few sessions
 	}
 }
 

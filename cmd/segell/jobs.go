@@ -15,9 +15,10 @@ import (
 
 // jobsCmd is for staff: it speaks Catalan unless SEGELL_LANGUAGE says English.
 type jobsCmd struct {
-	List  jobsListCmd  `cmd:"" help:"Requests that were given up, with their cause, oldest first."`
-	Show  jobsShowCmd  `cmd:"" help:"Everything known of one request."`
-	Retry jobsRetryCmd `cmd:"" help:"Try failed requests again, afresh from the ledger."`
+	List   jobsListCmd   `cmd:"" help:"Requests that were given up, with their cause, oldest first."`
+	Show   jobsShowCmd   `cmd:"" help:"Everything known of one request."`
+	Retry  jobsRetryCmd  `cmd:"" help:"Try failed requests again, afresh from the ledger."`
+	Cancel jobsCancelCmd `cmd:"" help:"Take back a request that is not issued, such as one that failed for good."`
 }
 
 type jobsListCmd struct {
@@ -33,6 +34,7 @@ type jobsRetryCmd struct {
 	Requests []string `arg:"" optional:"" help:"Ids of requests."`
 	Cause    string   `help:"Every failed request with this cause."`
 	All      bool     `help:"Every failed request."`
+	Reason   string   `help:"Why, for the audit trail: no names or numbers of persons. Needed where more than one request is meant."`
 }
 
 // jobsWords are the words of the tables, by language.
@@ -42,6 +44,8 @@ var jobsWords = map[string]map[string]string{
 		"next": "PROPER INTENT", "retried": "%d sol·licituds tornades a provar.", "retried1": "Una sol·licitud tornada a provar.", "retried0": "No s'ha tornat a provar cap sol·licitud.", "job": "EN CUA", "level": "SEGELL", "pages": "PÀGINES",
 		"not failed": "no és cap de les aturades", "unknown": "no hi ha cap sol·licitud %s", "unknown hint": "`segell jobs list` mostra les que s'han aturat", "no id": "%q no és l'identificador d'una sol·licitud, com ara 0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e",
 		"which": "digueu quines: identificadors de sol·licituds, o --cause CAUSA, o --all", "no cause": "cap sol·licitud s'ha aturat per %q",
+		"cancelled": "La sol·licitud %s queda anul·lada.\n", "issued already": "la sol·licitud %s ja té document, i no es pot anul·lar", "issued hint": "un document emès es retira des del portal que el va demanar",
+		"why": "digueu per què es tornen a provar: --reason RAÓ", "why hint": "la raó queda al registre d'auditoria per sempre: una línia, sense noms ni números de cap persona",
 		"state accepted": "acceptada", "state failed": "aturada", "state issued": "emesa", "state withdrawn": "retirada", "state replaced": "substituïda", "state cancelled": "anul·lada", "state erased": "esborrada",
 		"stage read": "llegir", "stage render": "compondre", "stage seal": "segellar", "stage store": "desar",
 		"job pending": "espera torn", "job active": "en curs", "job delayed": "espera el proper intent", "job dead": "abandonada (es reprendrà sola)", "no job": "encara no (s'hi posarà sola)", "queue away": "la cua no respon"},
@@ -50,6 +54,8 @@ var jobsWords = map[string]map[string]string{
 		"next": "NEXT TRY", "retried": "%d requests are tried again.", "retried1": "One request is tried again.", "retried0": "No request was tried again.", "job": "IN THE QUEUE", "level": "SEAL", "pages": "PAGES",
 		"not failed": "is not one of the failed", "unknown": "there is no request %s", "unknown hint": "`segell jobs list` shows those that failed", "no id": "%q is not the id of a request, such as 0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e",
 		"which": "say which: ids of requests, or --cause CAUSE, or --all", "no cause": "no request failed for %q",
+		"cancelled": "The request %s is cancelled.\n", "issued already": "the request %s has a document, and cannot be cancelled", "issued hint": "an issued document is withdrawn by the portal that asked for it",
+		"why": "say why they are tried again: --reason REASON", "why hint": "the reason stays in the audit trail for ever: one line, without names or numbers of persons",
 		"state accepted": "accepted", "state failed": "failed", "state issued": "issued", "state withdrawn": "withdrawn", "state replaced": "replaced", "state cancelled": "cancelled", "state erased": "erased",
 		"stage read": "read", "stage render": "render", "stage seal": "seal", "stage store": "store",
 		"job pending": "waits its turn", "job active": "under way", "job delayed": "waits for its next try", "job dead": "given up by the queue (taken up again by itself)", "no job": "not yet (it gets there by itself)", "queue away": "the queue does not answer"},
@@ -87,6 +93,7 @@ func (s *Settings) open(log *slog.Logger) (p *staff, done func(), err error) {
 	parts := press.Parts{Log: log, Now: time.Now}
 	bucket := s.bucket(f)
 	parts.Keyset, parts.HMACKey = s.keys(f)
+	parts.Callbacks = s.callbacks(f)
 	s.redis(f, &parts)
 	language := s.language(f)
 	if err := f.err(); err != nil {
@@ -191,7 +198,7 @@ func (c jobsShowCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 	if standing.State == ledger.StateAccepted {
 		asked, cancel := context.WithTimeout(ctx, 3*time.Second)
 		defer cancel()
-		switch job, err = p.Queue.Job(asked, standing.ID, standing.Queue); {
+		switch job, _, err = p.Queue.Find(asked, standing.ID); {
 		case err != nil:
 			queued = p.words["queue away"]
 			log.Warn("the queue does not answer", "why", err)
@@ -270,7 +277,10 @@ func (c jobsRetryCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 	if chosen != 1 {
 		return p.errorf("unknown hint", askedWrong, "which")
 	}
-	ctx := background()
+	if c.Reason == "" && len(c.Requests) != 1 {
+		return p.errorf("why hint", askedWrong, "why")
+	}
+	ctx, act := background(), actor(c.Reason)
 	ids := c.Requests
 	if err := p.checkIDs(ids...); err != nil {
 		return err
@@ -295,10 +305,12 @@ func (c jobsRetryCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 	results := []result{}
 	retried := 0
 	for _, id := range ids {
-		switch err = p.Retry(ctx, id); {
+		switch err = p.Retry(ctx, id, act); {
 		case errors.Is(err, ledger.ErrNotFound):
 			results = append(results, result{id, p.words["not failed"]})
 			continue
+		case errors.Is(err, ledger.ErrAuditEntry):
+			return errorWithHint{err, p.words["why hint"], askedWrong}
 		case err != nil:
 			results = append(results, result{id, s.away(err).Error()})
 		default:

@@ -8,12 +8,16 @@ import (
 	"os"
 	"path/filepath"
 
-	"segell/intake"
 	"segell/ledger"
 )
 
 type keysCmd struct {
-	New keysNewCmd `cmd:"" help:"Make a keyset and an HMAC key in a folder. They are never overwritten."`
+	New       keysNewCmd       `cmd:"" help:"Make a keyset and an HMAC key in a folder. They are never overwritten."`
+	Rotate    keysRotateCmd    `cmd:"" help:"Say where a change of the encryption key stands, and what comes next."`
+	Add       keysAddCmd       `cmd:"" help:"Step 1: add a key, which everybody reads and nobody writes with."`
+	Promote   keysPromoteCmd   `cmd:"" help:"Step 2: write with the key that was added."`
+	Reencrypt keysReencryptCmd `cmd:"" help:"Step 3: encrypt what still waits under an old key again."`
+	Retire    keysRetireCmd    `cmd:"" help:"Step 4: take away the old key, when nothing lies under it."`
 }
 
 type keysNewCmd struct {
@@ -73,24 +77,4 @@ func (c keysNewCmd) Run(out *output) error {
 
 func thereAlready(path string) error {
 	return errorWithHint{fmt.Errorf("%s is there already", path), "who loses a ledger key loses every open request: it is never overwritten; choose another folder", failed}
-}
-
-type tokenCmd struct {
-	New tokenNewCmd `cmd:"" help:"Make a token for a client of the API."`
-}
-
-type tokenNewCmd struct {
-	Client string `arg:"" help:"The client's name, such as portal."`
-}
-
-func (c tokenNewCmd) Run(out *output) error {
-	token, line, err := intake.NewToken(c.Client)
-	if err != nil {
-		return errorWithHint{err, "such as `segell token new portal`", askedWrong}
-	}
-	if out.json {
-		return out.encode(map[string]string{"token": token, "line": line})
-	}
-	_, err = fmt.Fprintf(out.w, "token, for the client alone:      %s\nline, for SEGELL_API_TOKENS_FILE:  %s\n", token, line)
-	return err
 }

@@ -28,18 +28,25 @@ type cli struct {
 	Settings
 	JSON bool `name:"json" help:"Answer in JSON."`
 
-	Intake  intakeCmd  `cmd:"" help:"Serve the API and the verification pages."`
-	Worker  workerCmd  `cmd:"" help:"Make documents."`
-	Serve   serveCmd   `cmd:"" help:"Both in one process."`
-	Check   checkCmd   `cmd:"" help:"Prove that Redis, the bucket, the seal and the time-stamping authorities deserve trust."`
-	Render  renderCmd  `cmd:"" help:"Preview a document, watermarked and without a seal."`
-	Verify  verifyCmd  `cmd:"" help:"Inspect a sealed PDF: exit code 0 if it is valid, 1 if not."`
-	Jobs    jobsCmd    `cmd:"" help:"For staff: see what failed, why, and try it again."`
-	Config  configCmd  `cmd:"" help:"Print the configuration in force, secrets hidden; its --help tells every setting."`
-	Keys    keysCmd    `cmd:"" help:"Make the ledger's keys."`
-	Token   tokenCmd   `cmd:"" help:"Make an API token."`
-	Health  healthCmd  `cmd:"" help:"Ask a running Segell whether it is ready: exit code 0 or 1."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Intake    intakeCmd    `cmd:"" help:"Serve the API and the verification pages."`
+	Worker    workerCmd    `cmd:"" help:"Make documents."`
+	Serve     serveCmd     `cmd:"" help:"Both in one process."`
+	Check     checkCmd     `cmd:"" help:"Prove that Redis, the bucket, the seal and the time-stamping authorities deserve trust."`
+	Render    renderCmd    `cmd:"" help:"Preview a document, watermarked and without a seal."`
+	Renew     renewCmd     `cmd:"" help:"Give documents whose archive time-stamp ends soon the next one, now."`
+	Retention retentionCmd `cmd:"" help:"Remove what has been kept long enough, now."`
+	Erase     eraseCmd     `cmd:"" help:"Erase everything of one person, whose CASS number is read from standard input."`
+	Verify    verifyCmd    `cmd:"" help:"Inspect a sealed PDF: exit code 0 if it is valid, 1 if not."`
+	Jobs      jobsCmd      `cmd:"" help:"For staff: see what failed, why, and try it again."`
+	Pause     pauseCmd     `cmd:"" help:"For staff: have the workers leave a kind or a queue alone; alone it shows what is paused."`
+	Resume    resumeCmd    `cmd:"" help:"For staff: go on with what was paused."`
+	Callbacks callbacksCmd `cmd:"" help:"For staff: see what clients could not be told, and send it again."`
+	Config    configCmd    `cmd:"" help:"Print the configuration in force, secrets hidden; its --help tells every setting."`
+	Keys      keysCmd      `cmd:"" help:"Make the ledger's keys, and change the one that encrypts."`
+	Token     tokenCmd     `cmd:"" help:"Make an API token."`
+	Audit     auditCmd     `cmd:"" help:"For auditors: who did what, and whether the trail is whole."`
+	Health    healthCmd    `cmd:"" help:"Ask a running Segell whether it is ready: exit code 0 or 1."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -72,7 +79,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if ended >= 0 { // --help
 		return ended
 	}
-	out := &output{w: stdout, json: c.JSON}
+	out := &output{w: stdout, stderr: stderr, json: c.JSON}
+	c.reread = func() (*Settings, error) { return readAgain(args) }
 	if err != nil {
 		err = usage(err)
 	} else {
@@ -80,6 +88,17 @@ func run(args []string, stdout, stderr io.Writer) int {
 		err = command.Run(&c.Settings, out, log)
 	}
 	return out.end(err, stderr)
+}
+
+// readAgain reads the arguments and the environment of this process once more:
+// what the files hold that they name may have changed.
+func readAgain(args []string) (*Settings, error) {
+	var c cli
+	parser, err := kong.New(&c, kong.Resolvers(kong.ResolverFunc(c.readFile)))
+	if err == nil {
+		_, err = parser.Parse(goFlags(args))
+	}
+	return &c.Settings, err
 }
 
 // usage words what kong says of arguments, with the commands to choose from
@@ -123,15 +142,23 @@ func help(options kong.HelpOptions, ctx *kong.Context) error {
 
 // groupsOf tells which groups of settings a command reads.
 var groupsOf = map[string][]string{
-	"intake": {"Storage", "Queue", "Ledger", "Doors", "Documents", "Log"},
-	"worker": {"Storage", "Queue", "Ledger", "Doors", "Seal", "Documents", "Worker", "Log"},
-	"serve":  {"Storage", "Queue", "Ledger", "Doors", "Seal", "Documents", "Worker", "Log"},
-	"check":  {"Storage", "Queue", "Ledger", "Doors", "Seal", "Documents", "Worker", "Log"},
-	"config": {"Storage", "Queue", "Ledger", "Doors", "Seal", "Documents", "Worker", "Staff", "Log"},
-	"jobs":   {"Storage", "Queue", "Ledger", "Staff"},
-	"render": {"Documents"},
-	"verify": {"Seal"},
-	"health": {"Doors"},
+	"intake":    {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Access", "Documents", "Log"},
+	"worker":    {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Seal", "Documents", "Worker", "Upkeep", "Log"},
+	"serve":     {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Access", "Seal", "Documents", "Worker", "Upkeep", "Log"},
+	"check":     {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Access", "Seal", "Documents", "Worker", "Upkeep", "Log"},
+	"config":    {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Access", "Seal", "Documents", "Worker", "Upkeep", "Staff", "Log"},
+	"jobs":      {"Callbacks", "Storage", "Queue", "Ledger", "Staff"},
+	"pause":     {"Storage", "Queue", "Ledger", "Staff"},
+	"resume":    {"Storage", "Queue", "Ledger", "Staff"},
+	"callbacks": {"Callbacks", "Storage", "Queue", "Ledger", "Staff"},
+	"audit":     {"Storage", "Ledger"},
+	"keys":      {"Storage", "Ledger"},
+	"renew":     {"Storage", "Queue", "Ledger", "Seal", "Upkeep"},
+	"erase":     {"Storage", "Ledger"},
+	"retention": {"Storage", "Ledger", "Upkeep"},
+	"render":    {"Documents"},
+	"verify":    {"Seal"},
+	"health":    {"Doors"},
 }
 
 // goFlags lets -json be written for --json, as Go's own commands do, and `help
@@ -162,8 +189,9 @@ var background = sync.OnceValue(func() context.Context {
 
 // output is where answers go: tables for people, JSON for programs.
 type output struct {
-	w    io.Writer
-	json bool
+	w      io.Writer
+	stderr io.Writer // what is not the answer
+	json   bool
 }
 
 // end says what went wrong, if anything did, and returns the exit code. People

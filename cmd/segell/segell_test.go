@@ -21,7 +21,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"segell/intake"
+	"segell/access"
 	"segell/internal/servers"
 	"segell/ledger"
 	"segell/pki"
@@ -95,7 +95,7 @@ func newHouse(t testing.TB, redis servers.RedisOptions) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, line, err := intake.NewToken("portal")
+	token, line, err := access.NewToken("portal")
 	if err != nil {
 		t.Fatal(err)
 	}

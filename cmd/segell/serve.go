@@ -13,9 +13,12 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 
 	"segell/cmd/internal/press"
+	"segell/internal/failpoint"
+	"segell/ledger"
 	"segell/queue"
 	"segell/storage"
 )
@@ -30,7 +33,7 @@ func (serveCmd) Run(s *Settings, log *slog.Logger) error  { return serve(s, log,
 
 // serve runs the roles asked for until the process is told to stop.
 func serve(s *Settings, log *slog.Logger, doors, works bool) error {
-	parts := press.Parts{Log: log, Now: time.Now, Institution: s.Institution, Version: versionText()}
+	parts := press.Parts{Log: log, Now: failpoint.Now, Institution: s.Institution, Version: versionText()}
 	groups := groupsOf["intake"]
 	if works {
 		groups = groupsOf["worker"]
@@ -42,14 +45,24 @@ func serve(s *Settings, log *slog.Logger, doors, works bool) error {
 	parts.Keyset, parts.HMACKey = s.keys(f)
 	parts.PublicURL = s.publicURL(f)
 	parts.Logo, parts.Mark = s.logo(f)
+	parts.Callbacks = s.callbacks(f)
 	var tlsConfig *tls.Config
 	if doors {
-		parts.Tokens = s.tokens(f)
+		parts.Access = s.access(f)
+		parts.MostUnfinished = s.mostUnfinished(f)
 		tlsConfig = s.tls(f)
 	}
+	var first *sealing
+	var seal *resealing
 	if works {
-		parts.Sealer = s.sealer(f)
 		parts.Concurrency = s.concurrency(f)
+		parts.ShutdownWithin = s.shutdownWithin(f)
+		parts.RenewWithin, parts.RenewRate, parts.UpkeepEvery = s.renewWithin(f), s.renewRate(f), s.upkeepEvery(f)
+		parts.ReconcileEvery, parts.Retention = s.reconcileEvery(f), s.retention(f)
+		if first = s.sealing(f); first != nil {
+			seal = newResealing(first, log)
+			parts.Sealers, parts.Archivist = seal.seals, seal.Archivist
+		}
 	}
 	s.redis(f, &parts)
 	if err := f.err(); err != nil {
@@ -63,6 +76,9 @@ func serve(s *Settings, log *slog.Logger, doors, works bool) error {
 	}
 	p, err := press.New(parts)
 	if err != nil {
+		return err
+	}
+	if err := checkKeys(ctx, p.Ledger, log); err != nil {
 		return err
 	}
 	// Everything is opened before anything runs.
@@ -96,8 +112,15 @@ func serve(s *Settings, log *slog.Logger, doors, works bool) error {
 		if err != nil {
 			return err
 		}
-		log.Info("the worker begins", "level", parts.Sealer.Level(), "certificate_ends", parts.Sealer.Certificate().NotAfter.Format(time.DateOnly))
-		roles = append(roles, func() error { return w.Run(ctx) })
+		log.Info("the worker begins", "level", first.Default.Level(), "other_levels", s.SealLevels, "renews", first.archivist != nil,
+			"certificate_ends", first.Default.Certificate().NotAfter.Format(time.DateOnly))
+		tell, err := p.Callbacks()
+		if err != nil {
+			return err
+		}
+		keep := p.Upkeep()
+		roles = append(roles, func() error { return w.Run(ctx) }, func() error { return tell(ctx) },
+			func() error { keep(ctx); return nil }, func() error { seal.watch(ctx, s); return nil })
 	}
 	log.Info("the operator's door is open", "listen", admin.Addr().String())
 	roles = append(roles, func() error { return press.Serve(ctx, admin, adminHandler(p, bucket), log) })
@@ -165,9 +188,27 @@ func startChecks(ctx context.Context, s *Settings, bucket *storage.Bucket, parts
 	return nil
 }
 
+// checkKeys refuses keys that are not those of the bucket: requests would be
+// written that nobody else reads, and codes and holders not be found again.
+func checkKeys(ctx context.Context, l *ledger.Ledger, log *slog.Logger) error {
+	missing, err := l.CheckKeys(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case errors.Is(err, ledger.ErrKeyWrong):
+		return errorWithHint{fmt.Errorf("SEGELL_LEDGER_KEYSET, SEGELL_LEDGER_HMAC_KEY: %w", err), "find the keys that this bucket was written with; docs/operation.md, Keys of encryption", failed}
+	case err != nil:
+		return err
+	case len(missing) > 0:
+		log.Warn("the bucket knows keys of encryption that this keyset does not hold: what was written with them has to wait here", "keys", strings.Join(missing, " "))
+	}
+	return nil
+}
+
 // adminHandler answers the operator's load balancer and supervisor.
 func adminHandler(p *press.Press, bucket *storage.Bucket) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(p.Metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)

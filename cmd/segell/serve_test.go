@@ -312,8 +312,8 @@ func TestWhatWasAcceptedOutlivesTheProcess(t *testing.T) {
 				t.Fatal("everything was issued before the end: this proves nothing")
 			}
 			p = h.start("serve", nil)
-			// A job in the middle of which a worker is killed waits until asynq notices, two minutes at most.
-			if err := h.wait("issued", ids, 4*time.Minute); err != nil {
+			// A job in the middle of which a worker is killed waits until the reaper notices.
+			if err := h.wait("issued", ids, 2*time.Minute); err != nil {
 				t.Fatal(err)
 			}
 			for prefix, want := range map[string]int{"documents/": len(ids), "records/": len(ids), "codes/": len(ids), "requests/": 0, "failures/": 0} {
@@ -350,9 +350,21 @@ func TestIntakeAndWorkerApart(t *testing.T) {
 	if out, code := h.run("jobs", "show", ids[0]); code != 0 || !strings.Contains(out, "espera torn") {
 		t.Errorf("jobs show without a worker: %d %s", code, out)
 	}
+	for range 2 { // to cancel again changes nothing
+		if out, code := h.run("jobs", "cancel", ids[4], "--reason", "asked_again"); code != 0 || !strings.Contains(out, "anul·lada") {
+			t.Errorf("jobs cancel: %d %s", code, out)
+		}
+	}
+	if out, code := h.run("jobs", "cancel", ids[3], "--reason", "whim"); code == 0 || !strings.Contains(out, "sent_in_error") {
+		t.Errorf("jobs cancel for no reason of the list: %d %s", code, out)
+	}
+	ids = ids[:4]
 	h.start("worker", map[string]string{"SEGELL_ADMIN_LISTEN": freeAddress(t), "SEGELL_API_TOKENS_FILE": ""})
 	if err := h.wait("issued", ids, time.Minute); err != nil {
 		t.Fatal(err)
+	}
+	if out, code := h.run("jobs", "cancel", ids[0], "--reason", "asked_again"); code != 1 || !strings.Contains(out, "ja té document") {
+		t.Errorf("jobs cancel of an issued request: %d %s", code, out)
 	}
 }
 

@@ -18,10 +18,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"segell/intake"
 	"segell/layout"
 	"segell/ledger"
-	"segell/signing"
 	"segell/storage"
 )
 
@@ -48,22 +46,62 @@ type Settings struct {
 	TLSCert   string `name:"tls-cert-file" env:"SEGELL_TLS_CERT_FILE" group:"Doors" help:"PEM file of the listener's certificate and chain; without it a proxy must do TLS."`
 	TLSKey    string `name:"tls-key-file" env:"SEGELL_TLS_KEY_FILE" group:"Doors" help:"PEM file of the listener's key."`
 	Admin     string `name:"admin-listen" env:"SEGELL_ADMIN_LISTEN" group:"Doors" default:"127.0.0.1:8081" help:"Where /healthz and /readyz listen: never in public."`
-	APITokens string `name:"api-tokens" env:"SEGELL_API_TOKENS" group:"Doors" secret:"" help:"The API's tokens, hashed, a line each; 'segell token new NAME' makes one."`
+	APITokens string `name:"api-tokens" env:"SEGELL_API_TOKENS" group:"Doors" secret:"" help:"Who may use the API: tokens, hashed, a line each; 'segell token new NAME' makes one."`
+
+	OIDCIssuer     string `name:"oidc-issuer" env:"SEGELL_OIDC_ISSUER" group:"Access" help:"Address of the OpenID Connect issuer whose access tokens the API takes besides its own."`
+	OIDCAudience   string `name:"oidc-audience" env:"SEGELL_OIDC_AUDIENCE" group:"Access" help:"What those tokens must name as their audience."`
+	OIDCKinds      string `name:"oidc-kinds-claim" env:"SEGELL_OIDC_KINDS_CLAIM" group:"Access" help:"Claim of those tokens that lists the kinds of document a client may ask for, if there is one."`
+	OIDCRoots      string `name:"oidc-roots-file" env:"SEGELL_OIDC_ROOTS_FILE" group:"Access" help:"PEM file of the root certificates of the issuer's TLS, if it is no public one."`
+	ClientCA       string `name:"tls-client-ca-file" env:"SEGELL_TLS_CLIENT_CA_FILE" group:"Access" help:"PEM file of the authorities that issue certificates to clients of the API."`
+	ClientAuth     string `name:"tls-client-auth" env:"SEGELL_TLS_CLIENT_AUTH" group:"Access" default:"optional" help:"required: nobody uses the API without a client certificate; optional: only clients that have one listed need it."`
+	APIRate        string `name:"api-rate" env:"SEGELL_API_RATE" group:"Access" default:"100" help:"Calls a second that a client may make which has no limits of its own; ten times as many at once."`
+	PublicRate     string `name:"public-rate" env:"SEGELL_PUBLIC_RATE" group:"Access" default:"10" help:"Calls a second that an address may make of the public pages; fifteen times as many at once."`
+	TrustedProxies string `name:"trusted-proxies" env:"SEGELL_TRUSTED_PROXIES" group:"Access" help:"Addresses or networks of the proxies whose X-Forwarded-For is believed, with commas between."`
 
 	SealP12      string `name:"seal-p12-file" env:"SEGELL_SEAL_P12_FILE" group:"Seal" help:"PKCS#12 file with the seal's key, certificate and chain."`
 	SealPassword string `name:"seal-password" env:"SEGELL_SEAL_PASSWORD" group:"Seal" secret:"" help:"Password of that file."`
-	SealLevel    string `name:"seal-level" env:"SEGELL_SEAL_LEVEL" group:"Seal" default:"B-T" help:"PAdES level: B-B, B-T, B-LT or B-LTA. It is never lowered."`
-	SealRoots    string `name:"seal-roots-file" env:"SEGELL_SEAL_ROOTS_FILE" group:"Seal" help:"PEM file of the root certificates that the seal must lead to."`
-	TSAURLs      string `name:"tsa-urls" env:"SEGELL_TSA_URLS" group:"Seal" help:"Addresses of time-stamping authorities (RFC 3161), in order, with commas between."`
-	TSARoots     string `name:"tsa-roots-file" env:"SEGELL_TSA_ROOTS_FILE" group:"Seal" help:"PEM file of the root certificates that time-stamps must lead to."`
-	Revocation   string `name:"revocation-hosts" env:"SEGELL_REVOCATION_HOSTS" group:"Seal" help:"Hosts at which B-LT and B-LTA may ask whether a certificate was revoked (OCSP, lists), with commas between."`
+
+	SealModule   string `name:"seal-pkcs11-module" env:"SEGELL_SEAL_PKCS11_MODULE" group:"Seal" help:"Instead of a PKCS#12 file: path of the PKCS#11 library of the token that keeps the key."`
+	SealToken    string `name:"seal-pkcs11-token" env:"SEGELL_SEAL_PKCS11_TOKEN" group:"Seal" help:"Label of the token."`
+	SealKeyLabel string `name:"seal-pkcs11-key-label" env:"SEGELL_SEAL_PKCS11_KEY_LABEL" group:"Seal" help:"Label of the private key on the token."`
+	SealKeyID    string `name:"seal-pkcs11-key-id" env:"SEGELL_SEAL_PKCS11_KEY_ID" group:"Seal" help:"CKA_ID of the private key on the token, hexadecimal; label, ID or both."`
+	SealPIN      string `name:"seal-pkcs11-pin" env:"SEGELL_SEAL_PKCS11_PIN" group:"Seal" secret:"" help:"The user's PIN of the token."`
+	SealSessions string `name:"seal-pkcs11-sessions" env:"SEGELL_SEAL_PKCS11_SESSIONS" group:"Seal" help:"Signatures that the token makes at a time; 4 if not set."`
+
+	SealKMSKey      string `name:"seal-kms-key-id" env:"SEGELL_SEAL_KMS_KEY_ID" group:"Seal" help:"Instead of a PKCS#12 file: ID, ARN or alias of the key in AWS KMS."`
+	SealKMSRegion   string `name:"seal-kms-region" env:"SEGELL_SEAL_KMS_REGION" group:"Seal" help:"Region of that key, such as eu-south-2."`
+	SealKMSEndpoint string `name:"seal-kms-endpoint" env:"SEGELL_SEAL_KMS_ENDPOINT" group:"Seal" help:"Address of AWS KMS, if it is another than the region's."`
+
+	SealCertificates string `name:"seal-certificates-file" env:"SEGELL_SEAL_CERTIFICATES_FILE" group:"Seal" help:"PEM file of the certificate of a key in AWS KMS or on a token, and of the authorities above it; of these alone where the token has the certificate."`
+
+	SealLevel  string `name:"seal-level" env:"SEGELL_SEAL_LEVEL" group:"Seal" default:"B-T" help:"PAdES level: B-B, B-T, B-LT or B-LTA. It is never lowered."`
+	SealLevels string `name:"seal-levels" env:"SEGELL_SEAL_LEVELS" group:"Seal" help:"Levels of kinds that need another one, such as travel_form=B-T,points_extract=B-LTA."`
+	SealRoots  string `name:"seal-roots-file" env:"SEGELL_SEAL_ROOTS_FILE" group:"Seal" help:"PEM file of the root certificates that the seal must lead to."`
+	TSAURLs    string `name:"tsa-urls" env:"SEGELL_TSA_URLS" group:"Seal" help:"Addresses of time-stamping authorities (RFC 3161), in order, with commas between."`
+	TSARoots   string `name:"tsa-roots-file" env:"SEGELL_TSA_ROOTS_FILE" group:"Seal" help:"PEM file of the root certificates that time-stamps must lead to."`
+	Revocation string `name:"revocation-hosts" env:"SEGELL_REVOCATION_HOSTS" group:"Seal" help:"Hosts at which B-LT and B-LTA may ask whether a certificate was revoked (OCSP, lists), with commas between."`
+
+	RenewWithin string `name:"renew-within" env:"SEGELL_RENEW_WITHIN" group:"Upkeep" default:"90" help:"Days before the end of its proof in which a document at B-LTA gets its next archive time-stamp."`
+	RenewRate   string `name:"renew-rate" env:"SEGELL_RENEW_RATE" group:"Upkeep" default:"10" help:"Time-stamps a second that renewal asks for at most; a document costs two."`
+	Retention   string `name:"retention" env:"SEGELL_RETENTION" group:"Upkeep" help:"How many days things are kept, such as default=90d,medical_voucher_abroad=1825d,records=3650d,failed=90d,keys=400d; without it for ever."`
+	UpkeepEvery string `name:"upkeep-every" env:"SEGELL_UPKEEP_EVERY" group:"Upkeep" default:"24h" help:"How often the workers look what is to be renewed and what is left over."`
+
+	ReconcileEvery string `name:"reconcile-every" env:"SEGELL_RECONCILE_EVERY" group:"Worker" default:"1m" help:"How often the workers look for requests without a job, as after Redis was emptied."`
 
 	Institution string `name:"institution" env:"SEGELL_INSTITUTION" group:"Documents" default:"Caixa Andorrana de Seguretat Social" help:"Name of the institution, as printed."`
 	Logo        string `name:"institution-logo-file" env:"SEGELL_INSTITUTION_LOGO_FILE" group:"Documents" help:"PNG file of the institution's mark."`
 
+	ShutdownWithin string `name:"shutdown-within" env:"SEGELL_SHUTDOWN_WITHIN" group:"Worker" default:"20s" help:"How long begun documents may take when the process is asked to stop; then they are handed to other workers."`
+
+	MostUnfinished string `name:"most-unfinished" env:"SEGELL_MOST_UNFINISHED" group:"Doors" default:"100000" help:"Requests that may be unfinished before no more are taken (429); those of batches are refused at three quarters."`
+
+	Callbacks string `name:"callbacks" env:"SEGELL_CALLBACKS" group:"Callbacks" secret:"" help:"Where clients are told what became of their requests, in JSON; best as SEGELL_CALLBACKS_FILE. docs/portal.md tells its form."`
+
 	Concurrency string `name:"concurrency" env:"SEGELL_CONCURRENCY" group:"Worker" default:"0" help:"Jobs at a time; 0: four per core."`
 	Language    string `name:"language" env:"SEGELL_LANGUAGE" group:"Staff" default:"ca" help:"Language of what staff read: ca or en."`
 	LogLevel    string `name:"log-level" env:"SEGELL_LOG_LEVEL" group:"Log" default:"info" help:"What is logged: debug, info, warn or error."`
+
+	reread func() (*Settings, error) // the same arguments and the environment, read anew
 
 	unread map[string]string // by variable, why the file that it names could not be read
 }
@@ -247,17 +285,6 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-func (s *Settings) tokens(f *faults) *intake.Tokens {
-	if !f.require("SEGELL_API_TOKENS", s.APITokens, "the API's tokens, best as SEGELL_API_TOKENS_FILE; `segell token new NAME` makes one") {
-		return nil
-	}
-	tokens, err := intake.ReadTokens(s.APITokens)
-	if err != nil {
-		f.add("SEGELL_API_TOKENS", "%v", err)
-	}
-	return tokens
-}
-
 // tls returns nil where the listener speaks plain HTTP, behind a proxy.
 func (s *Settings) tls(f *faults) *tls.Config {
 	if s.TLSCert == "" && s.TLSKey == "" {
@@ -272,7 +299,14 @@ func (s *Settings) tls(f *faults) *tls.Config {
 		f.add("SEGELL_TLS_CERT_FILE", "%v", err)
 		return nil
 	}
-	return &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	if s.ClientCA != "" {
+		// Asked of everybody, for browsers come to the same door; who needs one is
+		// for the API to say.
+		config.ClientCAs = s.roots(f, "SEGELL_TLS_CLIENT_CA_FILE", s.ClientCA, "")
+		config.ClientAuth = tls.VerifyClientCertIfGiven
+	}
+	return config
 }
 
 func (s *Settings) roots(f *faults, variable, path, what string) *x509.CertPool {
@@ -289,62 +323,6 @@ func (s *Settings) roots(f *faults, variable, path, what string) *x509.CertPool 
 		f.add(variable, "%s holds no certificate in PEM", path)
 	}
 	return pool
-}
-
-// sealer opens the key, checks it, and returns who seals. It asks no TSA.
-func (s *Settings) sealer(f *faults) *signing.Sealer {
-	config := signing.Config{Level: signing.Level(s.SealLevel), Now: time.Now}
-	if !config.Level.Includes(signing.BB) {
-		f.add("SEGELL_SEAL_LEVEL", "must be B-B, B-T, B-LT or B-LTA")
-	}
-	if config.Level.Includes(signing.BLT) && f.require("SEGELL_REVOCATION_HOSTS", s.Revocation,
-		"the hosts of the authorities' OCSP responders and revocation lists, which level "+s.SealLevel+" needs") {
-		for host := range strings.SplitSeq(s.Revocation, ",") {
-			config.Revocation.Hosts = append(config.Revocation.Hosts, strings.TrimSpace(host))
-		}
-	}
-	config.Roots = s.roots(f, "SEGELL_SEAL_ROOTS_FILE", s.SealRoots, "a PEM file of the roots that the seal's certificate leads to")
-	if config.Level != signing.BB {
-		roots := s.roots(f, "SEGELL_TSA_ROOTS_FILE", s.TSARoots, "a PEM file of the roots that time-stamps lead to")
-		if f.require("SEGELL_TSA_URLS", s.TSAURLs, "the address of a time-stamping authority, which every level above B-B needs") {
-			for _, address := range s.tsaURLs() {
-				config.TSAs = append(config.TSAs, signing.TSA{URL: address, Roots: roots})
-			}
-		}
-	}
-	if f.require("SEGELL_SEAL_P12_FILE", s.SealP12, "the PKCS#12 file of the seal") {
-		data, err := os.ReadFile(s.SealP12)
-		if err == nil {
-			config.Key, err = signing.OpenPKCS12(data, s.SealPassword)
-		}
-		if err != nil {
-			f.add("SEGELL_SEAL_P12_FILE", "%v", err)
-		}
-	}
-	// Asked also where something is known to be wrong: it may find more.
-	sealer, err := signing.NewSealer(config)
-	for _, err := range parts(err) {
-		field, detail, _ := strings.Cut(strings.TrimPrefix(err.Error(), "seal: "), ": ")
-		switch {
-		case field == "Level":
-			f.add("SEGELL_SEAL_LEVEL", "%s", detail)
-		case field == "Roots":
-			f.add("SEGELL_SEAL_ROOTS_FILE", "%s", detail)
-		case strings.HasPrefix(field, "TSAs") && strings.HasSuffix(field, ".Roots"):
-			f.add("SEGELL_TSA_ROOTS_FILE", "%s", detail)
-		case strings.HasPrefix(field, "TSAs"):
-			f.add("SEGELL_TSA_URLS", "%s", detail)
-		case strings.HasPrefix(field, "Revocation"):
-			if s.Revocation != "" {
-				f.add("SEGELL_REVOCATION_HOSTS", "%s", detail)
-			}
-		case field == "Key":
-			f.add("SEGELL_SEAL_P12_FILE", "%s", detail)
-		default:
-			f.add("SEGELL_SEAL_P12_FILE", "%v", err)
-		}
-	}
-	return sealer
 }
 
 func (s *Settings) tsaURLs() []string {
@@ -377,6 +355,24 @@ func (s *Settings) concurrency(f *faults) int {
 	n, err := strconv.Atoi(s.Concurrency)
 	if err != nil || n < 0 || n > 10_000 {
 		f.add("SEGELL_CONCURRENCY", "must be a number from 0 to 10000")
+	}
+	return n
+}
+
+// shutdownWithin is how long what was begun may go on after SIGTERM.
+func (s *Settings) shutdownWithin(f *faults) time.Duration {
+	within, err := time.ParseDuration(s.ShutdownWithin)
+	if err != nil || within < 100*time.Millisecond || within > 10*time.Minute {
+		f.add("SEGELL_SHUTDOWN_WITHIN", "must be a time from 100ms to 10m, such as 20s")
+	}
+	return within
+}
+
+// mostUnfinished is the bound of the backlog.
+func (s *Settings) mostUnfinished(f *faults) int {
+	n, err := strconv.Atoi(s.MostUnfinished)
+	if err != nil || n < 100 || n > 10_000_000 {
+		f.add("SEGELL_MOST_UNFINISHED", "must be a number from 100 to 10000000")
 	}
 	return n
 }

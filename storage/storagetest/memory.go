@@ -27,6 +27,7 @@ type Store interface {
 	Get(ctx context.Context, key string) (storage.Object, error)
 	Head(ctx context.Context, key string) (storage.Info, error)
 	Delete(ctx context.Context, key string) error
+	DeleteVersions(ctx context.Context, key string) error
 	List(ctx context.Context, prefix, after string) iter.Seq2[storage.Info, error]
 	Folders(ctx context.Context, prefix string) iter.Seq2[string, error]
 	Presign(ctx context.Context, key string, expires time.Duration, d storage.Download) (url string, err error)
@@ -43,7 +44,7 @@ var (
 // set its fields before.
 type Memory struct {
 	// Fault is called before an operation takes effect, with its name ("create", "write", "replace", "get", "head",
-	// "delete", "list", "folders", "presign", "ping", "make") and its key or prefix. An error is what the operation returns, and
+	// "delete", "delete versions", "list", "folders", "presign", "ping", "make") and its key or prefix. An error is what the operation returns, and
 	// nothing happens. Wrap the sentinels of storage. It may call the Memory.
 	Fault func(op, key string) error
 	// After is called when an operation has taken effect. An error is what the operation returns all the same: the reply is
@@ -185,6 +186,14 @@ func (m *Memory) Delete(ctx context.Context, key string) error {
 		delete(m.objects, key)
 		return nil
 	})
+}
+
+// DeleteVersions: see [storage.Bucket.DeleteVersions]. The memory keeps no versions.
+func (m *Memory) DeleteVersions(ctx context.Context, key string) error {
+	if err := storage.CheckKey(key); err != nil {
+		return err
+	}
+	return m.do(ctx, "delete versions", key, func() error { return nil })
 }
 
 // List: see [storage.Bucket.List]. It shows the store as it was when the sequence was begun.

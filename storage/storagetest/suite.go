@@ -175,6 +175,11 @@ func remove(t *testing.T, s Store) {
 	}
 	_, err := s.Get(ctx, "d/1")
 	wants(t, "Get after Delete", err, storage.ErrNotFound)
+	for _, key := range []string{"d/1", "d/2", "absent"} {
+		if err := s.DeleteVersions(ctx, key); err != nil {
+			t.Errorf("DeleteVersions of %s: %v", key, err)
+		}
+	}
 	if got := listed(t, s, "d/", ""); !slices.Equal(got, []string{"d/2"}) {
 		t.Errorf("after Delete: %q", got)
 	}

@@ -8,19 +8,27 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/redis/go-redis/v9"
 
+	"segell/access"
+	"segell/download"
 	"segell/intake"
+	"segell/internal/failpoint"
 	"segell/layout"
 	"segell/ledger"
+	"segell/notify"
 	"segell/queue"
-	"segell/signing"
 	"segell/storage"
+	"segell/upkeep"
 	"segell/verification"
 	"segell/worker"
 )
@@ -40,38 +48,59 @@ type Parts struct {
 	Mark        *layout.Mark // the same, for the documents
 	Version     string
 
-	Tokens *intake.Tokens // intake only
+	Access         access.Config // intake only; Now and Metrics are given by the press
+	MostUnfinished int           // intake only: the bound of the backlog; 0: the intake's own
 
-	Sealer         *signing.Sealer // worker only
+	Sealers        worker.Sealers   // worker only
+	Callbacks      notify.Endpoints // by client; the same in every process on one bucket
 	Proof          bool
 	Concurrency    int
 	CheckInterval  time.Duration
 	ReconcileEvery time.Duration
 	ShutdownWithin time.Duration
+
+	// Upkeep beside the worker. Archivist may be nil, or give nil: then archive
+	// time-stamps are not renewed here.
+	Archivist   func() upkeep.Archivist
+	RenewWithin time.Duration // a proof that ends sooner is renewed; default 90 days
+	RenewRate   float64       // time-stamps a second; 0: no limit
+	Retention   upkeep.Policy // how long things are kept; empty: for ever
+	UpkeepEvery time.Duration // default a day
 }
 
 // Press is one process of Segell: the ledger and the queue, and the roles made
 // from them.
 type Press struct {
-	Ledger *ledger.Ledger
-	Queue  *queue.Queue
-	parts  Parts
+	Ledger  *ledger.Ledger
+	Queue   *queue.Queue
+	Metrics *prometheus.Registry // everything that this process counts, for the admin port
+	parts   Parts
 }
 
 // New opens the ledger and the queue.
 func New(p Parts) (*Press, error) {
-	l, err := ledger.New(ledger.Config{Objects: p.Bucket, Keyset: p.Keyset, HMACKey: p.HMACKey, Now: p.Now, Random: rand.Reader})
+	q := queue.New(p.Redis)
+	l, err := ledger.New(ledger.Config{Objects: failpoint.Objects(p.Bucket), Keyset: p.Keyset, HMACKey: p.HMACKey, Now: p.Now, Random: rand.Reader,
+		Subscribers: notify.Subscribers{Endpoints: p.Callbacks, Queue: q, Log: p.Log}})
 	if err != nil {
 		return nil, err
 	}
-	return &Press{Ledger: l, Queue: queue.New(p.Redis), parts: p}, nil
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return &Press{Ledger: l, Queue: q, Metrics: metrics, parts: p}, nil
 }
 
-// Doors returns what the public listener serves, the intake API and the
-// verification pages, and what must run beside it until its context ends.
+// Doors returns what the public listener serves, the intake API, the downloads
+// and the verification pages, and what must run beside it until its context ends.
 func (p *Press) Doors() (http.Handler, func(context.Context), error) {
-	api, err := intake.New(intake.Config{Ledger: p.Ledger, Queue: p.Queue, Tokens: p.parts.Tokens, Log: p.parts.Log, Now: p.parts.Now,
-		PublicURL: p.parts.PublicURL, Version: p.parts.Version})
+	config := p.parts.Access
+	config.Now, config.Metrics = p.parts.Now, p.Metrics
+	gate, err := access.New(config)
+	if err != nil {
+		return nil, nil, err
+	}
+	api, err := intake.New(intake.Config{Ledger: p.Ledger, Queue: p.Queue, Access: gate, Log: p.parts.Log, Now: p.parts.Now,
+		PublicURL: p.parts.PublicURL, Version: p.parts.Version, MostUnfinished: p.parts.MostUnfinished})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -80,29 +109,141 @@ func (p *Press) Doors() (http.Handler, func(context.Context), error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	downloads, err := download.New(download.Config{Tickets: p.Ledger, Institution: p.parts.Institution, Logo: p.parts.Logo, Now: p.parts.Now, Log: p.parts.Log})
+	if err != nil {
+		return nil, nil, err
+	}
 	mux := http.NewServeMux()
-	mux.Handle("/v/", pages)
-	mux.Handle("/v", pages)
+	mux.Handle("/v/", gate.Public(pages))
+	mux.Handle("/v", gate.Public(pages))
+	mux.Handle("/d/", gate.Public(downloads))
 	mux.Handle("/", api)
 	return mux, func(ctx context.Context) {
+		var beside sync.WaitGroup
+		defer beside.Wait()
+		beside.Go(func() { gate.Report(ctx, p.auditRefusal) })
+		beside.Go(func() { p.greet(ctx, config.Issuer) })
 		p.Queue.Keep(ctx)
 		api.Run(ctx)
 	}, nil
 }
 
+// auditRefusal writes down that a known client asked for what it may not have.
+func (p *Press) auditRefusal(ctx context.Context, r access.Refused) error {
+	why := r.Reason
+	if r.Needs != "" {
+		why += ": " + r.Needs
+	}
+	err := p.Ledger.Audit(ctx, ledger.AuditEntry{Who: r.Client, What: "api.refused", ID: r.Operation, Why: why, From: r.From, Count: r.Count})
+	if err != nil {
+		p.parts.Log.Warn("a refusal could not be written to the audit trail yet", "client", r.Client, "why", err)
+	}
+	return err
+}
+
+// greet learns the issuer's keys before the first client comes.
+func (p *Press) greet(ctx context.Context, issuer *access.Issuer) {
+	if issuer == nil {
+		return
+	}
+	if err := issuer.Prepare(ctx); err != nil && ctx.Err() == nil {
+		p.parts.Log.Warn("the issuer of access tokens does not answer: calls with its tokens get 503 until it does", "why", err)
+	}
+}
+
 // Worker returns the worker, with its reconciler.
 func (p *Press) Worker() (*worker.Worker, error) {
-	if p.parts.Sealer == nil {
-		return nil, errors.New("press: a worker needs a sealer")
+	if p.parts.Sealers == nil {
+		return nil, errors.New("press: a worker needs sealers")
 	}
-	return worker.New(worker.Config{Ledger: p.Ledger, Queue: p.Queue, Redis: p.parts.Redis, Sealer: p.parts.Sealer, Log: p.parts.Log, Now: p.parts.Now,
+	if !failpoint.Reconciles() {
+		p.parts.ReconcileEvery = -1
+	}
+	return worker.New(worker.Config{Ledger: p.Ledger, Queue: p.Queue, Redis: p.parts.Redis, Sealers: p.parts.Sealers, Metrics: p.Metrics, Log: p.parts.Log, Now: p.parts.Now,
 		PublicURL: p.parts.PublicURL, SealedBy: p.parts.Institution, Mark: p.parts.Mark, Proof: p.parts.Proof,
 		Concurrency: p.parts.Concurrency, CheckInterval: p.parts.CheckInterval, ReconcileEvery: p.parts.ReconcileEvery, ShutdownWithin: p.parts.ShutdownWithin})
 }
 
-// Retry opens a failed request again and enqueues it. When the queue does not
-// answer the retry still stands: the reconciler enqueues it.
-func (p *Press) Retry(ctx context.Context, id string) error {
+// Callbacks returns what tells clients of what became of their requests, until
+// its context ends. It runs beside the worker, also where no client has an
+// endpoint: what is left to deliver of those that had one must come to its end.
+func (p *Press) Callbacks() (func(context.Context) error, error) {
+	notifier, err := notify.New(notify.Config{Ledger: p.Ledger, Queue: p.Queue, Endpoints: p.parts.Callbacks, Log: p.parts.Log, Now: p.parts.Now,
+		Random: mathrand.Float64, PublicURL: p.parts.PublicURL, Version: p.parts.Version, ShutdownWithin: p.parts.ShutdownWithin})
+	if err != nil {
+		return nil, err
+	}
+	every := p.parts.ReconcileEvery
+	if every <= 0 {
+		every = time.Minute
+	}
+	reconciler := notifier.Reconciler()
+	job := upkeep.Job{Name: "callbacks", Every: every, Pass: func(ctx context.Context) error {
+		_, err := reconciler.Pass(ctx)
+		return err
+	}}
+	return func(ctx context.Context) error {
+		var beside sync.WaitGroup
+		defer beside.Wait()
+		beside.Go(func() { upkeep.Run(ctx, p.parts.Redis, p.parts.Log, job) })
+		return notifier.Run(ctx)
+	}, nil
+}
+
+// Replay sends a callback again that was given up, and writes down before that
+// it will. It returns ledger.ErrNotFound if there is no such callback.
+func (p *Press) Replay(ctx context.Context, name string, act Act) (ledger.Notice, error) {
+	id, _, _ := strings.Cut(name, "/")
+	if _, err := p.Ledger.UndeliveredNotice(ctx, name); err != nil {
+		return ledger.Notice{}, err
+	}
+	if err := p.Ledger.Audit(ctx, ledger.AuditEntry{Who: act.Who, What: "callbacks.replay", ID: id, Why: act.Why, From: act.From}); err != nil {
+		return ledger.Notice{}, err
+	}
+	return p.Ledger.Replay(ctx, name)
+}
+
+// Upkeep returns what keeps issued documents and the bucket in order until its
+// context ends. It runs beside the worker.
+func (p *Press) Upkeep() func(context.Context) {
+	every := p.parts.UpkeepEvery
+	if every <= 0 {
+		every = 24 * time.Hour
+	}
+	jobs := []upkeep.Job{upkeep.WorkJob(p.Ledger, every, p.parts.Log), upkeep.TicketJob(p.Ledger, every, p.parts.Now, p.parts.Log), upkeep.ErasureJob(p.Ledger, min(every, 10*time.Minute), p.parts.Log)}
+	if !p.parts.Retention.Empty() {
+		retention := &upkeep.Retention{Ledger: p.Ledger, Policy: p.parts.Retention, Now: p.parts.Now, Log: p.parts.Log}
+		jobs = append(jobs, retention.Job(every, p.Metrics))
+	}
+	if p.parts.Archivist != nil && p.parts.Archivist() != nil {
+		renewal := p.Renewal()
+		jobs = append(jobs, renewal.Job(every, p.Metrics))
+	}
+	return func(ctx context.Context) { upkeep.Run(ctx, p.parts.Redis, p.parts.Log, jobs...) }
+}
+
+// Renewal is the renewal of archive time-stamps, for who wants a pass at once.
+func (p *Press) Renewal() *upkeep.Renewal {
+	within := p.parts.RenewWithin
+	if within <= 0 {
+		within = 90 * 24 * time.Hour
+	}
+	return &upkeep.Renewal{Ledger: p.Ledger, Archivist: p.parts.Archivist, Now: p.parts.Now, Log: p.parts.Log, Within: within, Rate: p.parts.RenewRate}
+}
+
+// Act says who of staff does something, why and from where, for the audit trail.
+type Act struct{ Who, Why, From string }
+
+// Retry opens a failed request again and enqueues it, and writes down before
+// that it will: it does nothing that cannot be written down. When the queue does
+// not answer the retry still stands: the reconciler enqueues it.
+func (p *Press) Retry(ctx context.Context, id string, act Act) error {
+	if _, err := p.Ledger.Failure(ctx, id); err != nil {
+		return err
+	}
+	if err := p.Ledger.Audit(ctx, ledger.AuditEntry{Who: act.Who, What: "jobs.retry", ID: id, Why: act.Why, From: act.From}); err != nil {
+		return err
+	}
 	request, err := p.Ledger.Reopen(ctx, id)
 	if err != nil {
 		return err
@@ -111,6 +252,25 @@ func (p *Press) Retry(ctx context.Context, id string) error {
 	if err := p.Queue.Enqueue(ctx, id, request.Queue, queue.Staff); err != nil {
 		p.parts.Log.Warn("it could not be enqueued yet; the reconciler will", "id", id, "why", err)
 	}
+	return nil
+}
+
+// Cancel takes back a request that is not issued, such as one that failed for
+// good, and writes down before that it will. Errors are those of ledger.Cancel.
+func (p *Press) Cancel(ctx context.Context, id string, reason ledger.CancelReason, act Act) error {
+	was, err := p.Ledger.Look(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := p.Ledger.Audit(ctx, ledger.AuditEntry{Who: act.Who, What: "jobs.cancel", ID: id, Why: act.Why, From: act.From}); err != nil {
+		return err
+	}
+	if _, err := p.Ledger.Cancel(ctx, id, reason); err != nil {
+		return err
+	}
+	p.parts.Log.Info("a request was cancelled", "id", id, "reason", string(reason))
+	p.Queue.Withdraw(ctx, id, was.Queue)
+	p.Queue.Tell(ctx, queue.Move{ID: id})
 	return nil
 }
 
@@ -136,8 +296,13 @@ func (r register) ByCSV(ctx context.Context, code string) (verification.Status, 
 	if record.WithdrawnAt != nil {
 		s.Withdrawn = *record.WithdrawnAt
 	}
-	if n := len(record.Versions); n > 0 {
-		s.SHA256 = record.Versions[n-1].SHA256
+	if current, ok := record.Current(); ok {
+		s.SHA256 = current.SHA256
+	}
+	for _, version := range record.Versions {
+		if version.SHA256 != s.SHA256 {
+			s.OtherSHA256 = append(s.OtherSHA256, version.SHA256)
+		}
 	}
 	return s, nil
 }
