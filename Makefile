@@ -63,7 +63,7 @@ clients: tools ## clients in TypeScript and Java, generated from the running API
 	go test -count 1 -timeout 20m -v ./clients
 
 faults: tools ## 5,000 requests while everything around several processes breaks, 60 times and more; nothing may be lost or come twice
-	SEGELL_FAULT_REQUESTS=5000 SEGELL_FAULTS=66 go test -count 1 -timeout 60m -v -run Faults ./faults
+	SEGELL_FAULT_REQUESTS=5000 SEGELL_FAULTS=66 SEGELL_FAULT_OPEN=1000 go test -count 1 -timeout 60m -v ./faults
 
 golden: packages ## renew the pictures that pages are compared with; look at them before you commit
 	SEGELL_RENEW_PICTURES=1 go test -count 1 -run PagesLook ./conformance

@@ -106,6 +106,35 @@ func TestTheSuiteFindsWhatIsLost(t *testing.T) {
 	t.Logf("without the reconciler: %s", v)
 }
 
+// Redis is emptied in the middle of many open requests: the reconciler brings all
+// of them back. How long that took, in periods of the reconciler, is told; `make
+// faults` does it with 1,000 requests and the period that operators have.
+func TestAnEmptiedRedis(t *testing.T) {
+	n := number(t, "SEGELL_FAULT_OPEN", 60)
+	period := reconcile
+	if os.Getenv("SEGELL_FAULT_OPEN") != "" {
+		period = time.Minute
+	}
+	h := newHouse(t, binary(t), "SEGELL_RECONCILE_EVERY="+period.String())
+	h.open()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	h.pki.Misbehave(pki.ServerError) // so that they are open when Redis is emptied
+	all := requests(t, n)
+	p := &portal{h: h}
+	stream(ctx, ctx, p, all, 0)
+	began := time.Now()
+	h.redis.FlushAll()
+	h.pki.Misbehave(pki.Behave)
+	h.settle(ctx, all)
+	took := time.Since(began)
+	v := h.verdict(ctx, all)
+	t.Logf("%d open requests, Redis emptied: all ended after %v, %.1f periods of the reconciler; %s", n, took.Round(time.Second), took.Seconds()/period.Seconds(), v)
+	for _, complaint := range v.complaints {
+		t.Error(complaint)
+	}
+}
+
 // stream sends all requests, eight at a time, spread over the time that faults
 // take, and no slower once they are over.
 func stream(ctx, breaking context.Context, p *portal, all []*asked, faults int) {

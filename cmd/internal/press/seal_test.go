@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"segell/cmd/internal/press"
 	"segell/ledger"
 	"segell/pki"
 	"segell/signing"
@@ -199,4 +200,48 @@ func TestDocumentsAreRenewedByThemselves(t *testing.T) {
 	if err != nil || !strings.Contains(string(state), record.Versions[1].SHA256) {
 		t.Errorf("the portal is told %s, %v", state, err)
 	}
+}
+
+// A revoked seal certificate ends sealing at once, and says what staff need to
+// know in their language; with a new certificate what failed is tried again.
+func TestARevokedCertificateIsForStaff(t *testing.T) {
+	h := newHouse(t)
+	revoked, err := h.pki.Issue(pki.LeafOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, key := h.archiving(revoked)
+	if err := h.pki.Revoke(revoked.Certificate); err != nil {
+		t.Fatal(err)
+	}
+	good := h.parts.Sealers
+	h.parts.Sealers = worker.NewSeals(set, h.parts.Log)
+	stop := h.work()
+	ids := h.post(3)
+	waitUntil(t, "the requests to fail", func() bool { return count(t, h.bucket, "failures/") == len(ids) })
+	stop()
+	for failure, err := range h.press.Ledger.Failures(t.Context()) {
+		if err != nil || failure.Cause != "seal_certificate_revoked" || len(failure.Tries) != 1 {
+			t.Errorf("failure %+v, %v: want one try and the cause seal_certificate_revoked", failure, err)
+		}
+		row := ledger.CauseOf(failure.Cause)
+		if row.Nature != ledger.Permanent || !strings.Contains(row.Wording("ca").What, "revocat") || row.Wording("ca").Do == "" {
+			t.Errorf("staff read %+v", row.Wording("ca"))
+		}
+	}
+	if n := count(t, h.bucket, "documents/"); n != 0 {
+		t.Errorf("%d documents were sealed with a revoked certificate", n)
+	}
+	if n := key.signed.Load(); n > int64(len(ids)) {
+		t.Errorf("%d operations of a revoked key for %d requests", n, len(ids))
+	}
+	h.parts.Sealers = good
+	h.work()
+	for _, id := range ids {
+		if err := h.press.Retry(t.Context(), id, press.Act{Who: "staff", Why: "a new certificate is installed"}); err != nil {
+			t.Error(err)
+		}
+	}
+	h.issued(ids, time.Minute)
+	h.sound(ids)
 }
