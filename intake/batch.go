@@ -50,6 +50,7 @@ type BatchLine struct {
 
 // BatchResult is what became of a line.
 type BatchResult struct {
+	_       struct{}      `json:"-" additionalProperties:"true"`
 	Line    int           `json:"line" minimum:"1" doc:"Number of the line, from 1" example:"1"`
 	Status  int           `json:"status" doc:"The HTTP status that the line would have had alone: 202, or that of its problem" example:"202"`
 	Request *RequestState `json:"request,omitempty" doc:"Where the request stands, if it was accepted"`

@@ -35,6 +35,7 @@ type Search struct {
 
 // History is a page of the requests that name one person, newest first.
 type History struct {
+	_        struct{}       `json:"-" additionalProperties:"true"`
 	Requests []RequestState `json:"requests" doc:"Newest first. A page may hold fewer than were asked for, or none, and yet have a next one"`
 	Holder   string         `json:"holder" doc:"An opaque reference to the person, for GET /v1/requests?holder=…: it tells nothing, and is good for this client alone" example:"AQEJ0bF4…"`
 	Next     string         `json:"next,omitempty" format:"uri" doc:"Address of the next, older page; also in the header Link. Absent on the last page" example:"https://segell.example/v1/requests?cursor=AQEJ0bF4…"`

@@ -17,6 +17,7 @@ import (
 // Problem is what the API says when it refuses: application/problem+json of
 // RFC 9457.
 type Problem struct {
+	_      struct{}     `json:"-" additionalProperties:"true"`
 	Type   string       `json:"type" doc:"Address of a page about this kind of problem; compare by its last segment"`
 	Title  string       `json:"title"`
 	Status int          `json:"status"`

@@ -21,8 +21,10 @@ type requestInput struct {
 }
 
 // RequestState is where a request stands: the answer to asking for a document,
-// and to every later question.
+// and to every later question. As in every answer, members may come to it later:
+// what a client is generated from says so.
 type RequestState struct {
+	_          struct{}       `json:"-" additionalProperties:"true"`
 	ID         string         `json:"id" format:"uuid" doc:"Id of the request, a UUID of version 7" example:"0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e"`
 	Kind       string         `json:"kind" doc:"Kind of document" example:"coverage_certificate"`
 	Number     string         `json:"number,omitempty" doc:"Document number, printed on the document" example:"CASS-2026-COB-0001234"`
@@ -40,16 +42,18 @@ type RequestState struct {
 
 // DocumentState describes an issued document.
 type DocumentState struct {
-	SHA256     string `json:"sha256" pattern:"^[0-9a-f]{64}$" doc:"Of the sealed file, hexadecimal" example:"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`
-	Size       int64  `json:"size" minimum:"0" doc:"Bytes" example:"48213"`
-	Pages      int    `json:"pages" minimum:"0" doc:"Number of pages" example:"1"`
-	Level      string `json:"level" doc:"PAdES level of the seal (ETSI EN 319 142-1), measured on the finished file" example:"B-LTA"`
-	Language   string `json:"language" doc:"Of the document; two where it is bilingual" example:"ca"`
-	ValidUntil string `json:"valid_until,omitempty" format:"date" doc:"Last day on which it may be relied on; absent where it has none" example:"2026-06-02"`
+	_          struct{} `json:"-" additionalProperties:"true"`
+	SHA256     string   `json:"sha256" pattern:"^[0-9a-f]{64}$" doc:"Of the sealed file, hexadecimal" example:"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`
+	Size       int64    `json:"size" minimum:"0" doc:"Bytes" example:"48213"`
+	Pages      int      `json:"pages" minimum:"0" doc:"Number of pages" example:"1"`
+	Level      string   `json:"level" doc:"PAdES level of the seal (ETSI EN 319 142-1), measured on the finished file" example:"B-LTA"`
+	Language   string   `json:"language" doc:"Of the document; two where it is bilingual" example:"ca"`
+	ValidUntil string   `json:"valid_until,omitempty" format:"date" doc:"Last day on which it may be relied on; absent where it has none" example:"2026-06-02"`
 }
 
 // FailureState says why a request was given up, for the portal.
 type FailureState struct {
+	_        struct{}  `json:"-" additionalProperties:"true"`
 	Cause    string    `json:"cause" doc:"A word of a closed list, for programs" example:"missing_glyph"`
 	Detail   string    `json:"detail" doc:"A sentence for the portal's developer" example:"The request holds a character that cannot be printed."`
 	FailedAt time.Time `json:"failed_at" doc:"When it was given up" example:"2026-03-02T10:14:06+01:00"`
@@ -57,11 +61,12 @@ type FailureState struct {
 
 // Links are the addresses that belong to a request.
 type Links struct {
-	Self       string `json:"self" format:"uri" doc:"Where the request stands" example:"https://segell.example/v1/requests/0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e"`
-	Events     string `json:"events" format:"uri" doc:"Its changes as they happen, as Server-Sent Events" example:"https://segell.example/v1/requests/0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e/events"`
-	Content    string `json:"content" format:"uri" doc:"The sealed PDF, once issued" example:"https://segell.example/v1/requests/0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e/content"`
-	Tickets    string `json:"tickets" format:"uri" doc:"Where tickets for a person's browser are issued" example:"https://segell.example/v1/requests/0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e/tickets"`
-	Withdrawal string `json:"withdrawal" format:"uri" doc:"Where an issued document is withdrawn" example:"https://segell.example/v1/requests/0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e/withdrawal"`
+	_          struct{} `json:"-" additionalProperties:"true"`
+	Self       string   `json:"self" format:"uri" doc:"Where the request stands" example:"https://segell.example/v1/requests/0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e"`
+	Events     string   `json:"events" format:"uri" doc:"Its changes as they happen, as Server-Sent Events" example:"https://segell.example/v1/requests/0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e/events"`
+	Content    string   `json:"content" format:"uri" doc:"The sealed PDF, once issued" example:"https://segell.example/v1/requests/0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e/content"`
+	Tickets    string   `json:"tickets" format:"uri" doc:"Where tickets for a person's browser are issued" example:"https://segell.example/v1/requests/0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e/tickets"`
+	Withdrawal string   `json:"withdrawal" format:"uri" doc:"Where an issued document is withdrawn" example:"https://segell.example/v1/requests/0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e/withdrawal"`
 }
 
 func (a *API) links(id string) Links {

@@ -22,6 +22,7 @@ type TicketOrder struct {
 
 // IssuedTicket is a new ticket. Its address is told once and never again.
 type IssuedTicket struct {
+	_            struct{}  `json:"-" additionalProperties:"true"`
 	ID           string    `json:"id" pattern:"^[0-9a-f]{64}$" doc:"To revoke it by; it opens nothing" example:"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`
 	URL          string    `json:"url" format:"uri" doc:"Send the person's browser here. Whoever has the address can download the document: put it in no log and no mail" example:"https://segell.example/d/AZngoFt8fB6aVD8dK2x9jp-GsNIwtR0kqk7aVD8dK2w"`
 	ExpiresAt    time.Time `json:"expires_at" doc:"From then on it opens nothing" example:"2026-03-02T09:29:05Z"`
@@ -30,6 +31,7 @@ type IssuedTicket struct {
 
 // TicketState is what became of a ticket.
 type TicketState struct {
+	_            struct{}    `json:"-" additionalProperties:"true"`
 	ID           string      `json:"id" pattern:"^[0-9a-f]{64}$" doc:"As it was given with the ticket" example:"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`
 	State        string      `json:"state" enum:"valid,expired,revoked,used_up" doc:"Whether it opens the document now" example:"valid"`
 	CreatedAt    time.Time   `json:"created_at" doc:"When it was asked for" example:"2026-03-02T09:14:05Z"`
@@ -41,6 +43,7 @@ type TicketState struct {
 
 // TicketStates are the tickets of a request.
 type TicketStates struct {
+	_       struct{}      `json:"-" additionalProperties:"true"`
 	Tickets []TicketState `json:"tickets" doc:"Those that live and those that ended within the last day, oldest first"`
 }
 
