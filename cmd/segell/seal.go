@@ -209,6 +209,14 @@ func (s *Settings) reconcileEvery(f *faults) time.Duration {
 	return every
 }
 
+func (s *Settings) nice(f *faults) int {
+	nice, err := strconv.Atoi(s.Nice)
+	if err != nil || nice < 0 || nice > 19 {
+		f.add("SEGELL_NICE", "must be a number from 0 to 19")
+	}
+	return nice
+}
+
 // resealing holds what seals and what renews in a running process, and puts
 // others in their place when the operator says so.
 type resealing struct {

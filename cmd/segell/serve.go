@@ -52,11 +52,13 @@ func serve(s *Settings, log *slog.Logger, doors, works bool) error {
 		parts.MostUnfinished = s.mostUnfinished(f)
 		tlsConfig = s.tls(f)
 	}
+	var nice int
 	var first *sealing
 	var seal *resealing
 	if works {
 		parts.Concurrency = s.concurrency(f)
 		parts.ShutdownWithin = s.shutdownWithin(f)
+		nice = s.nice(f)
 		parts.RenewWithin, parts.RenewRate, parts.UpkeepEvery = s.renewWithin(f), s.renewRate(f), s.upkeepEvery(f)
 		parts.ReconcileEvery, parts.Retention = s.reconcileEvery(f), s.retention(f)
 		if first = s.sealing(f); first != nil {
@@ -111,6 +113,11 @@ func serve(s *Settings, log *slog.Logger, doors, works bool) error {
 		w, err := p.Worker()
 		if err != nil {
 			return err
+		}
+		if !doors {
+			if err := stepBack(nice); err != nil {
+				log.Warn("the worker keeps its priority", "why", err)
+			}
 		}
 		log.Info("the worker begins", "level", first.Default.Level(), "other_levels", s.SealLevels, "renews", first.archivist != nil,
 			"certificate_ends", first.Default.Certificate().NotAfter.Format(time.DateOnly))

@@ -98,6 +98,7 @@ type Settings struct {
 	Callbacks string `name:"callbacks" env:"SEGELL_CALLBACKS" group:"Callbacks" secret:"" help:"Where clients are told what became of their requests, in JSON; best as SEGELL_CALLBACKS_FILE. docs/portal.md tells its form."`
 
 	Concurrency string `name:"concurrency" env:"SEGELL_CONCURRENCY" group:"Worker" default:"0" help:"Jobs at a time; 0: four per core."`
+	Nice        string `name:"nice" env:"SEGELL_NICE" group:"Worker" default:"10" help:"How far a worker that is a process of its own steps back for others on its machine, 0 to 19, so that doors answer while documents are made."`
 	Language    string `name:"language" env:"SEGELL_LANGUAGE" group:"Staff" default:"ca" help:"Language of what staff read: ca or en."`
 	LogLevel    string `name:"log-level" env:"SEGELL_LOG_LEVEL" group:"Log" default:"info" help:"What is logged: debug, info, warn or error."`
 
