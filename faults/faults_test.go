@@ -293,7 +293,7 @@ func (h *house) judgeBucket(ctx context.Context, v *verdict, documents map[strin
 // judgeLeftovers gives the reconcilers time to clear up, and then wants nothing to
 // lie about but what failed.
 func (h *house) judgeLeftovers(ctx context.Context, v *verdict) {
-	want := map[string]int{"requests/": v.failed, "failures/": v.failed, "work/": 0, "notify/": 0}
+	want := map[string]int{"requests/": v.failed, "failures/": v.failed, "work/": 0}
 	for deadline := time.Now().Add(time.Minute); ; pause(ctx, time.Second) {
 		var left []string
 		for prefix, right := range want {
@@ -309,6 +309,9 @@ func (h *house) judgeLeftovers(ctx context.Context, v *verdict) {
 				left = append(left, fmt.Sprintf("%d objects lie under %s, %d are right", n, prefix, right))
 			}
 		}
+		if n := h.owed(ctx, v); n > 0 {
+			left = append(left, fmt.Sprintf("%d callbacks are still owed", n))
+		}
 		if len(left) == 0 {
 			return
 		}
@@ -317,6 +320,29 @@ func (h *house) judgeLeftovers(ctx context.Context, v *verdict) {
 			return
 		}
 	}
+}
+
+// owed counts the callbacks of what came about. One that a process wrote down
+// before an event, and then died before it, is never sent and goes after an hour.
+func (h *house) owed(ctx context.Context, v *verdict) (n int) {
+	l := h.ledger()
+	for name, err := range l.Notices(context.WithoutCancel(ctx)) {
+		var notice ledger.Notice
+		var came bool
+		if err == nil {
+			notice, err = l.Notice(context.WithoutCancel(ctx), name)
+		}
+		if err == nil {
+			came, err = l.CameTrue(context.WithoutCancel(ctx), notice)
+		}
+		if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+			v.complain("looking at a callback: %v", err)
+		}
+		if err == nil && came {
+			n++
+		}
+	}
+	return n
 }
 
 // judgeDownloads fetches some documents the way a person does.
@@ -363,8 +389,8 @@ func (h *house) judgeCallbacks(ctx context.Context, v *verdict, ends map[string]
 			if missing != nil && v.lost == 0 {
 				v.complain("%v", missing)
 			}
-			for _, false_ := range h.told.lies(ends) {
-				v.complain("the portal was told what is not so: %s", false_)
+			for _, lie := range h.told.lies(ends) {
+				v.complain("the portal was told what is not so: %s", lie)
 			}
 			return
 		}
