@@ -51,19 +51,18 @@ func requests(t testing.TB, n int) []*asked {
 	return made
 }
 
-// poisoned writes an emoji into the holder's name.
+// poisoned writes an emoji into the holder's name, wherever that stands.
 func poisoned(t testing.TB, body []byte) []byte {
 	t.Helper()
-	var request map[string]any
-	if err := json.Unmarshal(body, &request); err != nil {
-		t.Fatal(err)
+	var request struct {
+		Holder struct {
+			FullName string `json:"full_name"`
+		}
 	}
-	request["holder"].(map[string]any)["full_name"] = "Puig, Maria \U0001F600"
-	text, err := json.Marshal(request)
-	if err != nil {
-		t.Fatal(err)
+	if err := json.Unmarshal(body, &request); err != nil || request.Holder.FullName == "" {
+		t.Fatal("a sample without a holder: ", err)
 	}
-	return text
+	return bytes.ReplaceAll(body, []byte(request.Holder.FullName), []byte("Puig, Maria \U0001F600"))
 }
 
 // portal sends requests as a portal does: whatever it hears but a 202 or a
@@ -134,6 +133,13 @@ type state struct {
 		Size          int64
 	}
 	Failure *struct{ Cause, Detail string }
+}
+
+func (s state) String() string {
+	if s.Failure != nil {
+		return s.State + " (" + s.Failure.Cause + ")"
+	}
+	return s.State
 }
 
 // ask asks a door where a request stands.

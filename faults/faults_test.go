@@ -208,7 +208,7 @@ func (h *house) verdict(ctx context.Context, all []*asked) *verdict {
 			v.failed++
 		case s.State == "issued" || s.State == "failed":
 			v.unexplained++
-			v.complain("%s of %s ended as %+v, poisoned: %t", a.kind, a.id, s, a.poison)
+			v.complain("%s of %s ended as %s, poisoned: %t", a.kind, a.id, s, a.poison)
 		default:
 			v.lost++
 			v.complain("%s of %s stands at %q and nobody works on it", a.kind, a.id, s.State)

@@ -175,6 +175,14 @@ var Causes = []Cause{
 			"fr": {"Le coffre de la clé du cachet électronique nous refuse (code PIN, autorisation ou clé désactivée).", "Faites vérifier le code PIN, les autorisations et l’état de la clé, puis redémarrez les processus de travail."},
 			"pt": {"O cofre da chave do selo eletrónico recusa-nos (PIN, permissão ou chave desativada).", "Mande verificar o PIN, as permissões e o estado da chave; depois reinicie os processos de trabalho."},
 		}},
+	{ID: "seal_certificate_not_begun", Nature: Waiting, First: 5 * time.Second, Most: time.Minute, Dependency: SealKey, Portal: "The document cannot be sealed yet; the request waits.",
+		Staff: map[string]Wording{
+			"ca": {"El certificat del segell electrònic encara no és vàlid, o el rellotge del servidor va endarrerit.", "Comproveu el rellotge del servidor i la data d'inici del certificat; les sol·licituds esperen."},
+			"en": {"The certificate of the electronic seal is not valid yet, or the server's clock is behind.", "Check the server's clock and the day on which the certificate begins; the requests wait."},
+			"es": {"El certificado del sello electrónico aún no es válido, o el reloj del servidor va atrasado.", "Compruebe el reloj del servidor y la fecha de inicio del certificado; las solicitudes esperan."},
+			"fr": {"Le certificat du cachet électronique n’est pas encore valable, ou l’horloge du serveur retarde.", "Vérifiez l’horloge du serveur et la date de début du certificat ; les demandes attendent."},
+			"pt": {"O certificado do selo eletrónico ainda não é válido, ou o relógio do servidor está atrasado.", "Verifique o relógio do servidor e a data de início do certificado; os pedidos esperam."},
+		}},
 	{ID: "revocation_away", Nature: Waiting, First: 2 * time.Second, Most: 5 * time.Second, Dependency: Revocation, Portal: "What proves that the seal is not revoked is out of reach; the request waits.",
 		Staff: map[string]Wording{
 			"ca": {"L'autoritat que diu si el certificat del segell és vigent no ha respost durant massa temps.", "Comproveu els servidors de revocació (OCSP, CRL) de l'autoritat de certificació i torneu a provar les sol·licituds."},

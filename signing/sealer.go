@@ -61,8 +61,10 @@ var (
 	ErrKeyClosed = errors.New("the seal's key was closed")
 	// ErrTSAUnavailable: no time-stamping authority gave a sound time-stamp. Try again later.
 	ErrTSAUnavailable = errors.New("no time-stamping authority gave a sound time-stamp")
-	// ErrCertificateExpired: the seal certificate has ended, or has not begun. Staff must install another.
-	ErrCertificateExpired = errors.New("the seal certificate is outside its validity")
+	// ErrCertificateExpired: the seal certificate has ended. Staff must install another.
+	ErrCertificateExpired = errors.New("the seal certificate has ended")
+	// ErrCertificateNotYetValid: the seal certificate has not begun, or the clock is behind. Try again later.
+	ErrCertificateNotYetValid = errors.New("the seal certificate has not begun")
 	// ErrCertificateRevoked: the seal certificate, or an authority above it, was revoked. Staff must install another.
 	// Levels B-B and B-T do not ask.
 	ErrCertificateRevoked = errors.New("the seal certificate was revoked")
@@ -195,7 +197,7 @@ func (s *Sealer) checkValidity(now time.Time) error {
 		return fmt.Errorf("%w: it ended on %s", ErrCertificateExpired, s.cert.NotAfter.UTC().Format(time.RFC3339))
 	}
 	if now.Before(s.cert.NotBefore) {
-		return fmt.Errorf("%w: it begins on %s", ErrCertificateExpired, s.cert.NotBefore.UTC().Format(time.RFC3339))
+		return fmt.Errorf("%w: it begins on %s", ErrCertificateNotYetValid, s.cert.NotBefore.UTC().Format(time.RFC3339))
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ var errStampRevoked = errors.New("the certificate of the time-stamping authority
 var errMoreEvidence = errors.New("evidence is missing for the time-stamping authority")
 
 // Seal signs pdf and gives the sealed document, which begins with the very bytes of pdf. pdf must pass [CheckDocument].
-// Errors wrap ErrUnfit, ErrKeyUnavailable, ErrKeyRefused, ErrTSAUnavailable, ErrRevocationUnavailable, ErrCertificateExpired,
+// Errors wrap ErrUnfit, ErrKeyUnavailable, ErrKeyRefused, ErrTSAUnavailable, ErrRevocationUnavailable, ErrCertificateExpired, ErrCertificateNotYetValid,
 // ErrCertificateRevoked or ErrUnsound, or are the context's; any other comes from the key or from pdfsign and is for good.
 func (s *Sealer) Seal(ctx context.Context, pdf []byte) ([]byte, error) {
 	return s.SealInSteps(ctx, pdf, nil)

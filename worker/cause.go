@@ -39,6 +39,7 @@ var causes = []struct {
 	{signing.ErrKeyRefused, "seal_key_refused"},
 	{signing.ErrCertificateRevoked, "seal_certificate_revoked"},
 	{signing.ErrCertificateExpired, "seal_certificate_expired"},
+	{signing.ErrCertificateNotYetValid, "seal_certificate_not_begun"},
 	{signing.ErrBelowLevel, "below_level"},
 	{signing.ErrUnsound, "inspection_failed"},
 	{signing.ErrUnfit, "inspection_failed"},

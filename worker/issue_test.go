@@ -255,6 +255,7 @@ func TestWhatBecomesOfAnError(t *testing.T) {
 		ends  bool // given up at once
 	}{
 		"an expired certificate": {fmt.Errorf("seal: %w", signing.ErrCertificateExpired), "seal_certificate_expired", true},
+		"a certificate to come":  {fmt.Errorf("seal: %w", signing.ErrCertificateNotYetValid), "seal_certificate_not_begun", false},
 		"a revoked certificate":  {signing.ErrCertificateRevoked, "seal_certificate_revoked", true},
 		"an unsound document":    {signing.ErrUnsound, "inspection_failed", true},
 		"no time-stamp":          {signing.ErrTSAUnavailable, "tsa_away", false},
