@@ -117,11 +117,12 @@ type Record struct {
 	Versions   []Version `json:"versions"`      // newest last; renewal adds one before the bytes change
 	Tries      int       `json:"tries"`         // how often a worker began, 1 if at once
 
-	Certificate string           `json:"certificate"`            // SHA-256 of the certificate that sealed it
-	WithdrawnAt *time.Time       `json:"withdrawn_at,omitempty"` // or replaced
-	Reason      WithdrawalReason `json:"reason,omitempty"`       // of a withdrawal
-	ReplacedBy  string           `json:"replaced_by,omitempty"`  // document number
-	Replaces    string           `json:"replaces,omitempty"`     // id of the request whose document it replaces
+	Certificate  string           `json:"certificate"`              // SHA-256 of the certificate that sealed it
+	WithdrawnAt  *time.Time       `json:"withdrawn_at,omitempty"`   // or replaced
+	Reason       WithdrawalReason `json:"reason,omitempty"`         // of a withdrawal
+	ReplacedBy   string           `json:"replaced_by,omitempty"`    // document number
+	ReplacedByID string           `json:"replaced_by_id,omitempty"` // id of the request that became it
+	Replaces     string           `json:"replaces,omitempty"`       // id of the request whose document it replaces
 
 	Code string `json:"code,omitempty"` // SHA-256 of the verification code: the name of its entry
 	// RemovedAt is when the file was taken out because its time was over, or

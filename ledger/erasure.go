@@ -95,7 +95,7 @@ func (l *Ledger) OpenErasures(ctx context.Context) iter.Seq2[Erasure, error] {
 // ErrErasing or an error of the store it is called again until it returns nil;
 // what is done stays done.
 func (l *Ledger) Erase(ctx context.Context, e Erasure) (Erasure, error) {
-	var waiting error
+	var waiting, troubles error
 	for id, err := range l.ids(ctx, holderKey(e.Holder, "")) {
 		if err != nil {
 			return e, fmt.Errorf("listing a holder's requests: %w", err)
@@ -103,6 +103,9 @@ func (l *Ledger) Erase(ctx context.Context, e Erasure) (Erasure, error) {
 		switch issued, err := l.eraseOne(ctx, id); {
 		case errors.Is(err, ErrErasing):
 			waiting = err
+			continue
+		case errors.Is(err, ErrDamaged): // it must not keep the others from being erased
+			troubles = errors.Join(troubles, err)
 			continue
 		case err != nil:
 			return e, err
@@ -116,19 +119,28 @@ func (l *Ledger) Erase(ctx context.Context, e Erasure) (Erasure, error) {
 			return e, fmt.Errorf("deleting a holder's pointer: %w", err)
 		}
 	}
-	if waiting == nil {
+	if waiting == nil && troubles == nil {
 		e.FinishedAt = l.now().UTC().Truncate(time.Second)
 	}
 	if err := l.writeErasure(ctx, e); err != nil {
 		return e, err
 	}
+	if troubles != nil {
+		return e, troubles
+	}
 	return e, waiting
 }
+
+// doorMost is longer than a door is at one request.
+const doorMost = 5 * time.Minute
 
 // eraseOne erases a request and its document, and tells whether it was issued.
 func (l *Ledger) eraseOne(ctx context.Context, id string) (issued bool, err error) {
 	standing, err := l.Look(ctx, id)
 	if errors.Is(err, ErrNotFound) {
+		if l.now().Sub(TimeOf(id)) < doorMost {
+			return false, ErrErasing // the door writes the pointer first: the request may be about to follow
+		}
 		return false, l.dropRequest(ctx, id) // a pointer whose request was never accepted
 	}
 	if err != nil {

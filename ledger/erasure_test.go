@@ -189,6 +189,57 @@ func TestErasureWaitsForWhatIsBeingIssued(t *testing.T) {
 	}
 }
 
+// The door writes a holder's pointer first: an erasure that comes between the
+// pointer and the request must find the request.
+func TestErasureWaitsForTheDoor(t *testing.T) {
+	s := newSetting(t)
+	erased := false
+	s.bucket.Fault = func(op, key string) error {
+		if op == "create" && strings.HasPrefix(key, "requests/") && !erased {
+			erased = true
+			e, err := s.OpenErasure(t.Context(), "000000A", "clerk", "petition 12")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Erase(t.Context(), e); !errors.Is(err, ledger.ErrErasing) {
+				t.Errorf("between pointer and request: %v", err)
+			}
+		}
+		return nil
+	}
+	id := accept(t, s.Ledger, "1").ID
+	s.bucket.Fault = nil
+	for e, err := range s.OpenErasures(t.Context()) {
+		if err == nil {
+			_, err = s.Erase(t.Context(), e)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if standing, err := s.Look(t.Context(), id); err != nil || standing.State != ledger.StateCancelled {
+		t.Errorf("%+v, %v", standing, err)
+	}
+}
+
+// A document that is missing in the bucket keeps nobody from being erased, its own
+// holder neither.
+func TestErasureOfADamagedDocument(t *testing.T) {
+	s := newSetting(t)
+	h := newHousehold(t, s)
+	if err := s.bucket.Delete(t.Context(), ledger.DocumentKey(h.issued)); err != nil {
+		t.Fatal(err)
+	}
+	e, err := s.OpenErasure(t.Context(), "000000A", "clerk", "petition 12")
+	if err == nil {
+		_, err = s.Erase(t.Context(), e)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.erased(t, s, "without its document")
+}
+
 // A file whose time is over goes, also when the process dies between two writes,
 // and its place in the register stays until its own time is over.
 func TestExpiryMayDieAnywhere(t *testing.T) {

@@ -19,20 +19,30 @@ func (l *Ledger) removeFile(ctx context.Context, id string, as State) error {
 		object, err := l.objects.Get(ctx, DocumentKey(id))
 		switch {
 		case errors.Is(err, storage.ErrNotFound):
-			return fmt.Errorf("%w: the document of %s is in the register and not in the bucket", ErrDamaged, id)
+			// It was lost, or taken away by who died before he had taken the record too:
+			// what is to be gone is gone, and the key must not be free.
+			_, err = l.objects.Create(ctx, DocumentKey(id), nil, tombstone(as, ""))
+			if err != nil && !errors.Is(err, storage.ErrExists) {
+				return fmt.Errorf("removing a document: %w", err)
+			}
+			continue
 		case err != nil:
 			return fmt.Errorf("reading a document that is to be removed: %w", err)
 		case object.Metadata[metadataTombstone] != "":
 			return l.dropVersions(ctx, DocumentKey(id))
 		}
-		_, err = l.objects.Replace(ctx, DocumentKey(id), object.ETag, nil, storage.Put{ContentType: "application/octet-stream",
-			Metadata: map[string]string{metadataTombstone: string(as), metadataKind: object.Metadata[metadataKind]}})
+		_, err = l.objects.Replace(ctx, DocumentKey(id), object.ETag, nil, tombstone(as, object.Metadata[metadataKind]))
 		// Changed: renewal was faster, or it was our own write whose reply was lost.
 		if err != nil && !errors.Is(err, storage.ErrChanged) {
 			return fmt.Errorf("removing a document: %w", err)
 		}
 	}
 	return fmt.Errorf("removing a document: %w: others change it all the time", storage.ErrUnavailable)
+}
+
+// tombstone is what lies where a document was.
+func tombstone(as State, kind string) storage.Put {
+	return storage.Put{ContentType: "application/octet-stream", Metadata: map[string]string{metadataTombstone: string(as), metadataKind: kind}}
 }
 
 func (l *Ledger) dropVersions(ctx context.Context, key string) error {
@@ -51,7 +61,12 @@ func (l *Ledger) dropRequest(ctx context.Context, id string) error {
 	if err := l.Forget(ctx, id); err != nil {
 		return err
 	}
-	return l.dropVersions(ctx, requestKey(id))
+	for _, key := range []string{requestKey(id), failureKey(id), workFolder(id)} {
+		if err := l.dropVersions(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Expire takes the file of a document out because its time is over, and keeps its

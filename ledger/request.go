@@ -141,6 +141,11 @@ func (l *Ledger) Accept(ctx context.Context, s Submission) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
+	if repeated {
+		// An erasure may have taken the pointer of an old promise that had come to
+		// nothing, just before it comes to something.
+		defer func() { _, _ = l.objects.Write(ctx, holderKey(holder, promise.ID), nil, storage.Put{}) }()
+	}
 	request := Request{ID: promise.ID, Kind: s.Kind, Number: promise.Number, CSV: code, IssuedAt: promise.IssuedAt.In(andorra),
 		Client: s.Client, Queue: s.Queue, Holder: holder, Replaces: s.Replaces, Body: s.Body}
 	plain, err := json.Marshal(request)

@@ -110,11 +110,15 @@ func PromoteKey(json []byte) (out []byte, id string, err error) {
 }
 
 // RetireKeys returns the keyset without the keys that were primary before, and
-// their ids. Whether they may go is for Ledger.KeyUse to say.
+// their ids. It refuses where there is none: ErrKeyStep. Whether they may go is
+// for Ledger.KeyUse to say.
 func RetireKeys(json []byte) (out []byte, retired []string, err error) {
 	k, err := ReadKeyset(json)
 	if err != nil {
 		return nil, nil, err
+	}
+	if len(k.Old()) == 0 {
+		return nil, nil, fmt.Errorf("%w: no key was primary before %s", ErrKeyStep, k.Primary())
 	}
 	handle, err := readHandle(json)
 	if err != nil {
@@ -133,17 +137,34 @@ func RetireKeys(json []byte) (out []byte, retired []string, err error) {
 	return out, k.Old(), err
 }
 
-// CheckKeys compares the configured keys with those that the bucket was written
-// with, by a small object for each, and adds those that are missing there. It
-// returns an error wrapping ErrKeyWrong where they are others, before anything
-// is written; and the ids of keys that the bucket knows and this keyset does not
-// hold, which is no fault while a rotation is under way: what was written with
-// them has to wait here.
+// CheckKeys is CompareKeys, and adds to the bucket what it does not know yet of
+// the configured keys: for processes that write with them. Nothing is written
+// where they are others.
 func (l *Ledger) CheckKeys(ctx context.Context) (missing []string, err error) {
-	there := map[string]bool{}
+	there, missing, err := l.compareKeys(ctx)
+	if err != nil {
+		return missing, err
+	}
+	return missing, l.writeCanaries(ctx, there)
+}
+
+// CompareKeys compares the configured keys with those that the bucket was written
+// with, by a small object for each, and changes nothing. It returns an error
+// wrapping ErrKeyWrong where they are others; and the ids of keys that the bucket
+// knows and this keyset does not hold, which is no fault while a rotation is under
+// way: what was written with them has to wait here. A bucket that knows no keys
+// yet takes any.
+func (l *Ledger) CompareKeys(ctx context.Context) (missing []string, err error) {
+	_, missing, err = l.compareKeys(ctx)
+	return missing, err
+}
+
+// compareKeys also tells which canaries lie in the bucket.
+func (l *Ledger) compareKeys(ctx context.Context) (there map[string]bool, missing []string, err error) {
+	there = map[string]bool{}
 	for info, err := range l.objects.List(ctx, canaryPrefix, "") {
 		if err != nil {
-			return nil, fmt.Errorf("comparing the keys: %w", err)
+			return nil, nil, fmt.Errorf("comparing the keys: %w", err)
 		}
 		there[info.Key] = true
 	}
@@ -153,13 +174,13 @@ func (l *Ledger) CheckKeys(ctx context.Context) (missing []string, err error) {
 			continue
 		}
 		if err := l.checkCanary(ctx, id); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		known++
 	}
 	if there[hmacCanary] {
 		if err := l.checkHMACCanary(ctx); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	for key := range there {
@@ -169,9 +190,9 @@ func (l *Ledger) CheckKeys(ctx context.Context) (missing []string, err error) {
 	}
 	slices.Sort(missing)
 	if known == 0 && len(missing) > 0 {
-		return missing, fmt.Errorf("%w: it knows the keys %s, and the keyset holds none of them", ErrKeyWrong, strings.Join(missing, ", "))
+		return nil, missing, fmt.Errorf("%w: it knows the keys %s, and the keyset holds none of them", ErrKeyWrong, strings.Join(missing, ", "))
 	}
-	return missing, l.writeCanaries(ctx, there)
+	return there, missing, nil
 }
 
 func (l *Ledger) holds(id string) bool {
@@ -344,26 +365,25 @@ func (l *Ledger) eachEncrypted(ctx context.Context, fn func(ctx context.Context,
 	return listing
 }
 
-// Retire takes back the canaries of the keys that the keyset does not hold and
-// under which nothing lies: processes that start later do not miss them.
-// It returns ErrKeyInUse if something does.
-func (l *Ledger) Retire(ctx context.Context) error {
+// Retire takes back the canaries of keys that RetireKeys took out of the keyset
+// and under which nothing lies: processes that start later do not miss them. The
+// canary of a key that the keyset holds stays, and so does every one that is not
+// named: it is of a keyset that this process does not know. It returns
+// ErrKeyInUse if something lies under a key that the keyset does not hold.
+func (l *Ledger) Retire(ctx context.Context, retired []string) error {
 	use, err := l.KeyUse(ctx)
 	if err != nil {
 		return err
 	}
 	if use["unknown"] > 0 {
-		return fmt.Errorf("%w: %d objects, under a key that the keyset does not hold", ErrKeyInUse, use["unknown"])
+		return fmt.Errorf("%w: %d under one that the keyset does not hold", ErrKeyInUse, use["unknown"])
 	}
-	for info, err := range l.objects.List(ctx, canaryPrefix, "") {
-		if err != nil {
-			return fmt.Errorf("listing the canaries: %w", err)
-		}
-		id := strings.TrimPrefix(info.Key, canaryPrefix)
-		if info.Key == hmacCanary || l.holds(id) {
+	for _, id := range retired {
+		number, err := strconv.ParseUint(id, 10, 32)
+		if err != nil || l.holds(id) {
 			continue
 		}
-		if err := l.objects.Delete(ctx, info.Key); err != nil {
+		if err := l.objects.Delete(ctx, canaryKey(uint32(number))); err != nil {
 			return fmt.Errorf("deleting a canary: %w", err)
 		}
 	}

@@ -148,7 +148,7 @@ func TestARotationUnderWayLosesNothing(t *testing.T) {
 	}
 	// Without the old key everything that waits is read, and what was issued stayed issued.
 	after := s.withKeyset(t, retired)
-	if err := after.Retire(t.Context()); err != nil {
+	if err := after.Retire(t.Context(), gone); err != nil {
 		t.Error(err)
 	}
 	if missing, err := after.CheckKeys(t.Context()); err != nil || len(missing) > 0 {
@@ -214,7 +214,7 @@ func TestAKeyThatIsMissingMeansWait(t *testing.T) {
 		t.Errorf("encrypting again without the key: %v", err)
 	}
 	accept(t, behind, "l")
-	if err := alone.Retire(t.Context()); !errors.Is(err, ledger.ErrKeyInUse) {
+	if err := alone.Retire(t.Context(), []string{keysetOf(t, first).Primary()}); !errors.Is(err, ledger.ErrKeyInUse) {
 		t.Errorf("retiring a key in use: %v", err)
 	}
 	if seen, err := ahead.KeySeen(t.Context(), keysetOf(t, first).Primary()); err != nil || !seen {
@@ -254,5 +254,53 @@ func TestWrongKeysAreFoundAtTheStart(t *testing.T) {
 	}
 	if after := fmt.Sprint(keys(t, s.bucket, "")); after != before {
 		t.Errorf("wrong keys wrote something: %s, before %s", after, before)
+	}
+}
+
+// Who retires with the keyset of another press must not take away what tells
+// that it is another's.
+func TestRetiringLeavesTheCanariesOfOtherKeysets(t *testing.T) {
+	s := newSetting(t)
+	if _, err := s.CheckKeys(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := fmt.Sprint(keys(t, s.bucket, ""))
+	foreign, err := ledger.NewKeyset()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := ledger.RetireKeys(foreign); !errors.Is(err, ledger.ErrKeyStep) {
+		t.Errorf("a keyset of one key has nothing to retire: %v", err)
+	}
+	l := s.withKeyset(t, foreign)
+	if _, err := l.CompareKeys(t.Context()); !errors.Is(err, ledger.ErrKeyWrong) {
+		t.Errorf("another keyset: %v", err)
+	}
+	if err := l.Retire(t.Context(), []string{keysetOf(t, foreign).Primary(), "no id"}); err != nil {
+		t.Error(err)
+	}
+	if after := fmt.Sprint(keys(t, s.bucket, "")); after != before {
+		t.Errorf("the bucket holds %s, before %s", after, before)
+	}
+}
+
+func TestComparingKeysWritesNothing(t *testing.T) {
+	s := newSetting(t)
+	if missing, err := s.CompareKeys(t.Context()); err != nil || len(missing) > 0 {
+		t.Errorf("a bucket that knows no keys: %v, %v", missing, err)
+	}
+	if left := keys(t, s.bucket, ""); len(left) > 0 {
+		t.Errorf("comparing wrote %v", left)
+	}
+	if _, err := s.CheckKeys(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c := s.config
+	c.HMACKey = bytes.Repeat([]byte{8}, ledger.HMACKeySize)
+	if _, err := open(t, c).CompareKeys(t.Context()); !errors.Is(err, ledger.ErrKeyWrong) {
+		t.Errorf("another HMAC key: %v", err)
+	}
+	if _, err := open(t, s.config).CompareKeys(t.Context()); err != nil {
+		t.Errorf("the same keys: %v", err)
 	}
 }

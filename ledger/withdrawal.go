@@ -66,16 +66,25 @@ func (l *Ledger) supersede(ctx context.Context, r Request) error {
 	if r.Replaces == "" {
 		return nil
 	}
-	_, err := l.amendTelling(ctx, r.Replaces, EventReplaced, func(old *Record) error {
-		if old.Status != StateIssued {
-			return errAsItIs
+	// Two requests may have named the same document at the door. The first to come
+	// here replaces it, and the second replaces the first: one stays in force.
+	id := r.Replaces
+	for n := 0; id != "" && id != r.ID && n < amendMost; n++ {
+		old, err := l.amendTelling(ctx, id, EventReplaced, func(old *Record) error {
+			if old.Status != StateIssued {
+				return errAsItIs
+			}
+			at := l.now().UTC().Truncate(time.Second)
+			old.Status, old.ReplacedBy, old.ReplacedByID, old.WithdrawnAt = StateReplaced, r.Number, r.ID, &at
+			return nil
+		})
+		if errors.Is(err, ErrNotFound) {
+			return nil
 		}
-		at := l.now().UTC().Truncate(time.Second)
-		old.Status, old.ReplacedBy, old.WithdrawnAt = StateReplaced, r.Number, &at
-		return nil
-	})
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return fmt.Errorf("marking the document that is replaced: %w", err)
+		if err != nil {
+			return fmt.Errorf("marking the document that is replaced: %w", err)
+		}
+		id = old.ReplacedByID
 	}
 	return nil
 }

@@ -291,10 +291,13 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 
 // DeleteVersions removes what a bucket with versions still keeps of an object besides its present content: everything
 // that was replaced or deleted. On a bucket without versions it changes nothing. Nothing that was there before the call
-// can be read after it; it is repeated until it succeeds.
+// can be read after it; it is repeated until it succeeds. A key that ends in "/" stands for everything below it.
 func (b *Bucket) DeleteVersions(ctx context.Context, key string) error {
-	if err := CheckKey(key); err != nil {
+	if err := CheckKey(strings.TrimSuffix(key, "/")); err != nil {
 		return err
+	}
+	meant := func(other string) bool {
+		return other == key || strings.HasSuffix(key, "/") && strings.HasPrefix(other, key)
 	}
 	input := &s3.ListObjectVersionsInput{Bucket: &b.name, Prefix: &key}
 	for {
@@ -307,14 +310,14 @@ func (b *Bucket) DeleteVersions(ctx context.Context, key string) error {
 			return err
 		}
 		for _, v := range page.Versions {
-			if aws.ToString(v.Key) == key && !aws.ToBool(v.IsLatest) {
-				if err := b.deleteVersion(ctx, key, v.VersionId); err != nil {
+			if other := aws.ToString(v.Key); meant(other) && !aws.ToBool(v.IsLatest) {
+				if err := b.deleteVersion(ctx, other, v.VersionId); err != nil {
 					return err
 				}
 			}
 		}
 		// A prefix lists longer keys too, and they come after the key itself.
-		if !aws.ToBool(page.IsTruncated) || aws.ToString(page.NextKeyMarker) > key {
+		if next := aws.ToString(page.NextKeyMarker); !aws.ToBool(page.IsTruncated) || next > key && !meant(next) {
 			return nil
 		}
 		input.KeyMarker, input.VersionIdMarker = page.NextKeyMarker, page.NextVersionIdMarker

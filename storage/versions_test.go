@@ -75,6 +75,22 @@ func TestDeleteVersions(t *testing.T) {
 	if _, err := b.Get(ctx, "requests/a"); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("the deleted object came back: %v", err)
 	}
+	for _, key := range []string{"work/a/seal-1", "work/a/seal-2", "work/ab/seal-1"} {
+		if _, err := b.Write(ctx, key, []byte("unfinished"), storage.Put{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Delete(ctx, key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.DeleteVersions(ctx, "work/a/"); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]int{"work/a/seal-1": 0, "work/a/seal-2": 0, "work/ab/seal-1": 1} {
+		if n, _ := versions(key); n != want {
+			t.Errorf("%d versions of %s are left, want %d", n, key, want)
+		}
+	}
 	if n, _ := versions("documents/ab"); n != 2 {
 		t.Errorf("a neighbour lost versions: %d are left of 2", n)
 	}

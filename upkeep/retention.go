@@ -244,6 +244,7 @@ func (r *Retention) Job(every time.Duration, metrics prometheus.Registerer) Job 
 // ErasureJob goes on with the erasures that did not come to their end.
 func ErasureJob(l *ledger.Ledger, every time.Duration, log *slog.Logger) Job {
 	return Job{Name: "erasures", Every: every, Pass: func(ctx context.Context) error {
+		var troubles error
 		for e, err := range l.OpenErasures(ctx) {
 			if err == nil {
 				e, err = l.Erase(ctx, e)
@@ -251,12 +252,12 @@ func ErasureJob(l *ledger.Ledger, every time.Duration, log *slog.Logger) Job {
 			switch {
 			case errors.Is(err, ledger.ErrErasing):
 				log.Info("an erasure waits for a document that is being issued")
-			case err != nil:
-				return fmt.Errorf("erasing: %w", err)
+			case err != nil: // one person's trouble is not the others'
+				troubles = errors.Join(troubles, fmt.Errorf("erasing: %w", err))
 			default:
 				log.Info("an erasure came to its end", "documents", e.Documents, "requests", e.Requests)
 			}
 		}
-		return nil
+		return troubles
 	}}
 }

@@ -190,7 +190,7 @@ func (m *Memory) Delete(ctx context.Context, key string) error {
 
 // DeleteVersions: see [storage.Bucket.DeleteVersions]. The memory keeps no versions.
 func (m *Memory) DeleteVersions(ctx context.Context, key string) error {
-	if err := storage.CheckKey(key); err != nil {
+	if err := storage.CheckKey(strings.TrimSuffix(key, "/")); err != nil {
 		return err
 	}
 	return m.do(ctx, "delete versions", key, func() error { return nil })
