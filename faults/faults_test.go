@@ -55,10 +55,11 @@ func TestFaults(t *testing.T) {
 	stream(ctx, breaking, p, all, faults)
 	struck := <-broken
 	total, table := counted(struck)
-	deaths := 0
+	deaths, refused := 0, 0
 	for _, r := range append(append([]*role{}, h.intakes...), h.workers...) {
 		r.mu.Lock()
 		deaths += r.deaths
+		refused += r.refused
 		for _, why := range r.failed {
 			t.Errorf("%s ended by itself: %s", r.name, why)
 		}
@@ -69,8 +70,8 @@ func TestFaults(t *testing.T) {
 	}
 	began := time.Now()
 	v := h.verdict(ctx, all)
-	t.Logf("%d faults struck:%s\n%d processes died; the portal repeated %d times after no answer or a 5xx, %d times after a 429, and was promised %d documents\n"+
-		"settled %v after the last fault: %s", total, table, deaths, p.repeats.Load(), p.full.Load(), p.accepted.Load(), time.Since(began).Round(time.Second), v)
+	t.Logf("%d faults struck:%s\n%d processes died or would not start (%d: their clock was before their certificate); the portal repeated %d times after no answer or a 5xx, %d times after a 429, and was promised %d documents\n"+
+		"settled %v after the last fault: %s", total, table, deaths, refused, p.repeats.Load(), p.full.Load(), p.accepted.Load(), time.Since(began).Round(time.Second), v)
 	if total < faults {
 		t.Errorf("only %d of %d faults struck", total, faults)
 	}
