@@ -23,6 +23,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -117,6 +118,7 @@ type Config struct {
 // concurrent use.
 type Gate struct {
 	Config
+	clients  atomic.Pointer[Clients] // those in force: Config.Clients, or what Use gave
 	failures *visitors
 	public   *visitors
 	refusals refusals
@@ -137,14 +139,8 @@ func New(c Config) (*Gate, error) {
 		fault("Certificates must be %q or %q", CertificatesOptional, CertificatesRequired)
 	}
 	if c.Clients != nil {
-		if c.Issuer == nil && len(c.Clients.byIssuer) > 0 {
-			fault("a client has an id at an issuer (oidc:), and no issuer is configured")
-		}
-		if c.Issuer != nil && len(c.Clients.byIssuer) == 0 {
-			fault("an issuer is configured, and no client has an id there (a line with oidc:)")
-		}
-		if name := c.Clients.bound(); name != "" && c.Certificates == CertificatesOff {
-			fault("the client %s is bound to a certificate (cert:), and no certificates are asked for", name)
+		for _, err := range c.unfit(c.Clients) {
+			fault("%w", err)
 		}
 	}
 	if len(faults) > 0 {
@@ -161,12 +157,46 @@ func New(c Config) (*Gate, error) {
 			return nil, fmt.Errorf("access: %w", err)
 		}
 	}
-	for _, client := range c.Clients.clients {
-		if client.limits == nil {
-			client.limits = newLimiter(client.rate.or(c.Rate.or(DefaultRate)))
+	g.inForce(c.Clients)
+	return g, nil
+}
+
+// unfit tells what of clients does not go with the rest of the configuration.
+func (c Config) unfit(clients *Clients) (faults []error) {
+	if c.Issuer == nil && len(clients.byIssuer) > 0 {
+		faults = append(faults, errors.New("a client has an id at an issuer (oidc:), and no issuer is configured"))
+	}
+	if c.Issuer != nil && len(clients.byIssuer) == 0 {
+		faults = append(faults, errors.New("an issuer is configured, and no client has an id there (a line with oidc:)"))
+	}
+	if name := clients.bound(); name != "" && c.Certificates == CertificatesOff {
+		faults = append(faults, fmt.Errorf("the client %s is bound to a certificate (cert:), and no certificates are asked for", name))
+	}
+	return faults
+}
+
+// Use lets other clients in from now on, without a stop. What does not go with
+// the rest of the configuration changes nothing and is the error. Calls that were
+// let in go on. A client whose limits stay the same keeps what it has left of them.
+func (g *Gate) Use(clients *Clients) error {
+	if faults := g.unfit(clients); len(faults) > 0 {
+		return fmt.Errorf("access: %w", errors.Join(faults...))
+	}
+	g.inForce(clients)
+	return nil
+}
+
+func (g *Gate) inForce(clients *Clients) {
+	before := g.clients.Load()
+	for name, client := range clients.clients {
+		rate := client.rate.or(g.Rate.or(DefaultRate))
+		if before != nil && before.clients[name] != nil && before.clients[name].limits.rate == rate {
+			client.limits = before.clients[name].limits
+		} else if client.limits == nil {
+			client.limits = newLimiter(rate)
 		}
 	}
-	return g, nil
+	g.clients.Store(clients)
 }
 
 // The reasons of refusals.
@@ -218,7 +248,7 @@ func (g *Gate) authenticate(r *http.Request, now time.Time) (*credential, *Refus
 	var refusal *Refusal
 	if g.Issuer != nil && strings.Count(token, ".") == 2 {
 		who, thumbprint, refusal = g.byIssuer(r, token)
-	} else if who = g.Clients.byToken(token); who == nil {
+	} else if who = g.clients.Load().byToken(token); who == nil {
 		refusal = unauthorized(ReasonUnknownToken, "The token is not known here.")
 	}
 	if refusal != nil {

@@ -99,6 +99,60 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// The clients change without a stop: who was taken away is a stranger, who stays
+// keeps what it has left of its limits, and what does not fit changes nothing.
+func TestOtherClientsAreLetIn(t *testing.T) {
+	c := &clock{}
+	goes, first := newToken(t, "office")
+	stays, second := newToken(t, "portal")
+	comes, third := newToken(t, "bank")
+	const limits = "\nportal limits rate=0.001 burst=2"
+	gate := newGate(t, access.Config{Now: c.now}, first, second+limits)
+	use := func(lines string) error {
+		t.Helper()
+		clients, err := access.ReadClients(lines)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return gate.Use(clients)
+	}
+	charge := func() *access.Refusal {
+		t.Helper()
+		caller, refusal := call(gate, stays)
+		if refusal != nil {
+			t.Fatal(refusal)
+		}
+		return gate.Charge(caller, "x", access.Call)
+	}
+	if refusal := charge(); refusal != nil {
+		t.Error(refusal)
+	}
+	if err := use(second + "\nportal oidc:a"); err == nil || !strings.Contains(err.Error(), "no issuer is configured") {
+		t.Errorf("an id at no issuer: %v", err)
+	}
+	if _, refusal := call(gate, goes); refusal != nil {
+		t.Errorf("what did not fit changed something: %v", refusal)
+	}
+	if err := use(second + limits + "\n" + third); err != nil {
+		t.Fatal(err)
+	}
+	_, refusal := call(gate, goes)
+	wantRefusal(t, "who was taken away", refusal, 401, access.ReasonUnknownToken)
+	if _, refusal := call(gate, comes); refusal != nil {
+		t.Errorf("who came: %v", refusal)
+	}
+	if refusal := charge(); refusal != nil {
+		t.Errorf("the second of two calls: %v", refusal)
+	}
+	wantRefusal(t, "the third of two calls", charge(), 429, access.ReasonRateLimited)
+	if err := use(second + "\nportal limits rate=5"); err != nil {
+		t.Fatal(err)
+	}
+	if refusal := charge(); refusal != nil {
+		t.Errorf("under its new limits: %v", refusal)
+	}
+}
+
 func TestConfigurationsThatAreNone(t *testing.T) {
 	_, line := newToken(t, "portal")
 	for _, bad := range []string{"", "# nothing", "portal", "portal sha256:00", "Portal " + line[7:], line + "x", "portal " + strings.Repeat("z", 64),
@@ -110,6 +164,14 @@ func TestConfigurationsThatAreNone(t *testing.T) {
 			t.Errorf("%q was taken: %+v", bad, clients)
 		} else if strings.Contains(err.Error(), line[15:30]) || strings.Contains(err.Error(), "a@b") {
 			t.Errorf("%q is quoted: %v", bad, err)
+		}
+	}
+	// All that is wrong at once, line by line; of a client whose line was not
+	// understood nobody knows what it lacks.
+	_, err := access.ReadClients("portal sha256:00\n" + line + "\nPortal x\noffice limits rate=0\nbank limits rate=5\nward sha256:" + strings.Repeat("ab", 32) + " kinds=none")
+	for _, want := range []string{"line 1 ", "line 3 ", "line 4 ", "line 6 ", "the client bank has neither"} {
+		if err == nil || strings.Count(err.Error(), want) != 1 || len(strings.Split(err.Error(), "\n")) != 5 {
+			t.Errorf("five things are wrong, and told is %v; where is %q?", err, want)
 		}
 	}
 	for _, bad := range [][]string{{"the portal"}, {"portal", "scopes=none"}, {"portal", "rate=1"}} {

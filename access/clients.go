@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -57,10 +59,13 @@ var clientName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,39}$`)
 // the SHA-256 of the certificate (cert:sha256:…) or a name in it (cert:dns:…,
 // cert:uri:…). limits is how many calls a second it may make, and how many at once.
 //
-// Empty lines and those that begin with # are passed over. Errors name the line
-// and the word, never what it holds.
+// Empty lines and those that begin with # are passed over. The error joins
+// everything that is wrong; each part names the line and the word, never what it
+// holds.
 func ReadClients(text string) (*Clients, error) {
 	c := &Clients{clients: map[string]*client{}, tokens: map[[sha256.Size]byte]*credential{}, byIssuer: map[string]*credential{}}
+	var faults []error
+	misread := map[string]bool{} // clients of whom a line was not understood: what they lack is unknown
 	lines := bufio.NewScanner(strings.NewReader(text))
 	for n := 1; lines.Scan(); n++ {
 		words := strings.Fields(lines.Text())
@@ -68,22 +73,29 @@ func ReadClients(text string) (*Clients, error) {
 			continue
 		}
 		if err := c.readLine(words); err != nil {
-			return nil, fmt.Errorf("line %d of the API tokens: %w", n, err)
+			faults = append(faults, fmt.Errorf("line %d of the API tokens: %w", n, err))
+			misread[words[0]] = true
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("the API tokens cannot be read: %w", err)
+		faults = append(faults, fmt.Errorf("the API tokens cannot be read: %w", err))
 	}
-	if len(c.tokens)+len(c.byIssuer) == 0 {
+	if len(c.tokens)+len(c.byIssuer)+len(faults) == 0 {
 		return nil, fmt.Errorf("there is no API token: `segell token new NAME` makes one")
 	}
-	for name, client := range c.clients {
-		if !c.hasCredential(client) {
-			return nil, fmt.Errorf("the client %s has neither a token nor an id at an issuer: `segell token new %s` makes one", name, name)
+	for _, name := range slices.Sorted(maps.Keys(c.clients)) {
+		if !misread[name] && !c.hasCredential(c.clients[name]) {
+			faults = append(faults, fmt.Errorf("the client %s has neither a token nor an id at an issuer: `segell token new %s` makes one", name, name))
 		}
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
 	}
 	return c, nil
 }
+
+// Knows reports whether something is configured of a client.
+func (c *Clients) Knows(name string) bool { return c.clients[name] != nil }
 
 func (c *Clients) readLine(words []string) error {
 	if !clientName.MatchString(words[0]) {
@@ -107,14 +119,19 @@ func (c *Clients) readLine(words []string) error {
 		if c.tokens[[sha256.Size]byte(digest)] != nil {
 			return fmt.Errorf("the same token is there twice")
 		}
-		c.tokens[[sha256.Size]byte(digest)], err = readCredential(who, words[2:])
+		token, err := readCredential(who, words[2:])
+		if err == nil {
+			c.tokens[[sha256.Size]byte(digest)] = token
+		}
 		return err
 	case "oidc":
 		if value == "" || c.byIssuer[value] != nil {
 			return fmt.Errorf("oidc: must be followed by a client's id at the issuer, each once")
 		}
-		var err error
-		c.byIssuer[value], err = readCredential(who, words[2:])
+		id, err := readCredential(who, words[2:])
+		if err == nil {
+			c.byIssuer[value] = id
+		}
 		return err
 	case "cert":
 		name, err := readBoundName(value)

@@ -127,7 +127,12 @@ type claims struct {
 	ClientID  string      `json:"client_id"`
 	Scope     names       `json:"scope"`
 	Scp       names       `json:"scp"`
-	Confirm   struct {
+	// What only the tokens of persons who logged in have (OpenID Connect Core 1.0,
+	// sections 2 and 3.1.3.6).
+	Nonce    json.RawMessage `json:"nonce"`
+	AtHash   json.RawMessage `json:"at_hash"`
+	AuthTime json.RawMessage `json:"auth_time"`
+	Confirm  struct {
 		Thumbprint string `json:"x5t#S256"`
 	} `json:"cnf"`
 }
@@ -157,6 +162,9 @@ func (i *Issuer) verify(ctx context.Context, token string) (grant, error) {
 	}
 	if err := c.checkTimes(i.Now()); err != nil {
 		return grant{}, err
+	}
+	if c.Nonce != nil || c.AtHash != nil || c.AuthTime != nil {
+		return grant{}, fmt.Errorf("%w: it is a person's, and the API is for programs", ErrJWT)
 	}
 	g := grant{id: c.Party, thumbprint: c.Confirm.Thumbprint, scopes: setOf(append(c.Scope, c.Scp...))}
 	switch {
@@ -226,7 +234,7 @@ func (g *Gate) byIssuer(r *http.Request, token string) (*credential, string, *Re
 	case err != nil:
 		return nil, "", unauthorized(ReasonInvalidJWT, strings.ToUpper(err.Error()[:1])+err.Error()[1:]+".")
 	}
-	listed := g.Clients.byIssuer[granted.id]
+	listed := g.clients.Load().byIssuer[granted.id]
 	if listed == nil {
 		return nil, "", unauthorized(ReasonUnknownClient, "The access token is of a client that is not known here.")
 	}

@@ -277,6 +277,8 @@ func TestWhatATokenMustSay(t *testing.T) {
 		"an end that is text":  {"exp": "tomorrow"},
 		"not yet":              {"nbf": at(2 * time.Minute)},
 		"two clients":          {"azp": "office-app"},
+		"a person logged in":   {"auth_time": 1790000000},
+		"an ID token":          {"nonce": "n", "at_hash": "h"},
 		"a scope that is none": {"scope": 7},
 	} {
 		_, refusal := call(gate, f.token(key, "at+jwt", claims))

@@ -77,13 +77,13 @@ func (a *API) admitKind(ctx context.Context, kind string) error {
 	return nil
 }
 
-// chargeBatch charges the caller for a document that nobody waits for.
-func (a *API) chargeBatch(ctx context.Context) error {
+// charge charges the caller for work.
+func (a *API) charge(ctx context.Context, work access.Work) error {
 	caller := access.From(ctx)
 	if caller == nil {
 		return a.problem("unauthorized", "")
 	}
-	if refusal := a.Access.Charge(caller, "", access.BatchDocument); refusal != nil {
+	if refusal := a.Access.Charge(caller, "", work); refusal != nil {
 		return a.refused(refusal)
 	}
 	return nil

@@ -2,13 +2,16 @@ package intake_test
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +19,7 @@ import (
 
 	"segell/access"
 	"segell/intake"
+	"segell/templates"
 )
 
 // gated opens a second door to the same ledger, for clients of its own.
@@ -25,7 +29,10 @@ func (d *door) gated(config access.Config, lines ...string) *httptest.Server {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	config.Clients, config.Now = clients, time.Now
+	config.Clients = clients
+	if config.Now == nil {
+		config.Now = time.Now
+	}
 	gate, err := access.New(config)
 	if err != nil {
 		d.t.Fatal(err)
@@ -75,33 +82,85 @@ func TestOperationsNeedTheirScopes(t *testing.T) {
 	if !strings.Contains(fmt.Sprint(a.text("detail")), "coverage_certificate") {
 		t.Errorf("the kind is not told: %s", a.body)
 	}
-	// The description of the API says of each operation what it needs, and without
-	// a token or with another scope none of them does anything.
-	var described int
-	paths, _ := d.ask("GET", "/openapi.json", "", without("Authorization")).json["paths"].(map[string]any)
-	for address, item := range paths {
-		for method, operation := range item.(map[string]any) {
-			member, ok := operation.(map[string]any)
-			if !ok {
-				continue
-			}
-			security, _ := member["security"].([]any)
-			if len(security) == 0 {
-				t.Errorf("%s %s declares no scope", method, address)
-				continue
-			}
-			described++
-			target := strings.NewReplacer("{id}", id, "{ref}", "x", "{reference}", "x", "{ticket}", "x").Replace(address)
-			d.ask(strings.ToUpper(method), target, "", without("Authorization")).problem(t, 401, "unauthorized")
-		}
-	}
-	if described < 13 {
-		t.Errorf("%d operations are described", described)
-	}
 	for info, err := range d.bucket.List(t.Context(), "requests/", "") {
 		if err != nil || !strings.HasSuffix(info.Key, id) {
 			t.Errorf("a refused call left %s (%v)", info.Key, err)
 		}
+	}
+}
+
+// scopeOf is the scope that each operation needs. It is written here a second time
+// so that a wrong one in the code is seen.
+var scopeOf = map[string]string{
+	"request-batch":       access.ScopeRequest,
+	"get-request":         access.ScopeRead,
+	"get-request-content": access.ScopeRead,
+	"get-request-events":  access.ScopeRead,
+	"cancel-request":      access.ScopeCancel,
+	"withdraw-document":   access.ScopeWithdraw,
+	"search-requests":     access.ScopeHolders,
+	"list-requests":       access.ScopeHolders,
+	"issue-ticket":        access.ScopeTickets,
+	"list-tickets":        access.ScopeTickets,
+	"revoke-tickets":      access.ScopeTickets,
+	"revoke-ticket":       access.ScopeTickets,
+}
+
+// Each operation is closed without a token and with every scope but its own, and
+// open with its own alone.
+func TestNoOtherScopeOpensAnOperation(t *testing.T) {
+	d := newDoor(t)
+	wanted := maps.Clone(scopeOf)
+	for _, kind := range templates.Kinds() {
+		wanted["request-"+strings.ReplaceAll(kind.ID, "_", "-")] = access.ScopeRequest
+	}
+	alone, others := map[string]edit{}, map[string]edit{}
+	var lines []string
+	client := func(scopes ...string) edit {
+		token, line := newClient(t, "portal", "scopes="+strings.Join(scopes, ","))
+		lines = append(lines, line)
+		return with("Authorization", "Bearer "+token)
+	}
+	for _, scope := range access.Scopes() {
+		alone[scope] = client(scope)
+		others[scope] = client(slices.DeleteFunc(access.Scopes(), func(s string) bool { return s == scope })...)
+	}
+	server := d.server
+	d.server = d.gated(access.Config{Failures: access.Rate{PerSecond: 1000, Burst: 1000}}, lines...)
+	defer func() { d.server = server }()
+
+	var description struct {
+		Paths map[string]map[string]struct {
+			OperationID string
+		}
+	}
+	if err := json.Unmarshal([]byte(d.ask("GET", "/openapi.json", "", without("Authorization")).body), &description); err != nil {
+		t.Fatal(err)
+	}
+	// Of a request that is not there: a stream of events would not end.
+	address := strings.NewReplacer("{id}", "0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e", "{ticket}", strings.Repeat("a", 64))
+	for path, item := range description.Paths {
+		for method, operation := range item {
+			scope, known := wanted[operation.OperationID]
+			if !known {
+				t.Errorf("%s %s (%s) is not in this test's table, or is there twice", method, path, operation.OperationID)
+				continue
+			}
+			delete(wanted, operation.OperationID)
+			method, target := strings.ToUpper(method), address.Replace(path)
+			d.ask(method, target, "", without("Authorization")).problem(t, 401, "unauthorized")
+			refused := d.ask(method, target, "", others[scope])
+			refused.problem(t, 403, "forbidden")
+			if challenge := refused.header.Get("WWW-Authenticate"); !strings.Contains(challenge, `scope="`+scope+`"`) {
+				t.Errorf("%s does not tell that it needs %s: %s", operation.OperationID, scope, challenge)
+			}
+			if a := d.ask(method, target, "", alone[scope]); a.status == 401 || a.status == 403 {
+				t.Errorf("%s with %s: %d %s", operation.OperationID, scope, a.status, a.body)
+			}
+		}
+	}
+	for id := range wanted {
+		t.Errorf("there is no operation %s", id)
 	}
 }
 
@@ -122,6 +181,26 @@ func TestTooManyCallsAreTold(t *testing.T) {
 	a.problem(t, 429, "rate-limited")
 	if a.header.Get("Retry-After") != "1" || !strings.HasPrefix(a.header.Get("RateLimit"), `"client";r=0;`) {
 		t.Errorf("%v", a.header)
+	}
+}
+
+// A line of a batch that nobody waits for weighs a tenth of a call, one that says
+// interactive a whole call.
+func TestLinesOfABatchAreCharged(t *testing.T) {
+	d := newDoor(t)
+	const burst, lines = 20, 200
+	for priority, want := range map[string]int{"batch": (burst-1)*10 - burst*10/4, "interactive": burst - 1} {
+		token, client := newClient(t, priority)
+		// The gate's clock stands still: nothing comes back meanwhile.
+		server := d.gated(access.Config{Now: func() time.Time { return now }}, client, priority+" limits rate=1 burst="+fmt.Sprint(burst))
+		line := fmt.Sprintf(`{"kind": "coverage_certificate", "request": %s}`, withOptions(t, map[string]any{"priority": priority}))
+		before := d.server
+		d.server = server
+		a := d.ask("POST", "/v1/documents/batch", strings.Repeat(line+"\n", lines), with("Content-Type", "application/jsonl"), with("Authorization", "Bearer "+token))
+		d.server = before
+		if got := strings.Count(a.body, `"status":202`); got != want || strings.Count(a.body, `"status":429,"problem"`) != lines-want {
+			t.Errorf("%s: %d lines accepted, want %d", priority, got, want)
+		}
 	}
 }
 

@@ -197,7 +197,8 @@ func (a *API) takeLine(ctx context.Context, key string, line []byte, result *Bat
 	receipt, refused := a.take(ctx, submission{kind: kind, key: key + "\n" + strconv.Itoa(result.Line), body: asked.Request, batch: true})
 	if refused != nil {
 		for i := range refused.Errors {
-			refused.Errors[i].Pointer = "/request" + refused.Errors[i].Pointer
+			pointer := "/request" + *refused.Errors[i].Pointer // a line has no parameters
+			refused.Errors[i].Pointer = &pointer
 		}
 		result.refuse(refused)
 		return

@@ -257,6 +257,19 @@ func TestTheHistoryOfAPerson(t *testing.T) {
 		"?holder=" + holder + "&kind=odd": "invalid-request", "?holder=" + holder + "&from=monday": "invalid-request", "?holder=" + holder + "&who=me": "invalid-request"} {
 		d.ask("GET", "/v1/requests"+query, "").problem(t, 422, kind)
 	}
+	// What is wrong with an address is told by the parameter's name, and never as a
+	// place in a body that is not there.
+	for query, parameter := range map[string]string{"": "holder", "?cursor=x&holder=y": "cursor", "?holder=" + holder + "&limit=1000": "limit", "?holder=" + holder + "&state=odd": "state",
+		"?holder=" + holder + "&kind=odd": "kind", "?holder=" + holder + "&from=2026-13-01T00:00:00Z": "from", "?holder=" + holder + "&who=me": "who"} {
+		a := d.ask("GET", "/v1/requests"+query, "")
+		fault := a.json["errors"].([]any)[0].(map[string]any)
+		if _, pointed := fault["pointer"]; pointed || fault["parameter"] != parameter || a.text("title") != "Fields or parameters are wrong" || a.text("detail") != "One parameter is wrong." {
+			t.Errorf("%s is answered %s", query, a.body)
+		}
+	}
+	if a := d.ask("POST", "/v1/requests/search", `{"cass_number":"000000A","kinds":["odd"],"from":1}`); strings.Count(a.body, "such as") != 1 || !strings.Contains(a.body, `"pointer":"/from"`) {
+		t.Errorf("a time that is none is answered %s", a.body)
+	}
 	d.ask("POST", "/v1/requests/search", `{"cass_number":"000000a"}`).problem(t, 422, "invalid-request")
 	d.ask("POST", "/v1/requests/search", `{"cass_number":"000000A","kinds":["odd"]}`).problem(t, 422, "invalid-request")
 	if a := d.ask("GET", "/v1/requests/search", ""); a.status != 405 || a.header.Get("Allow") != "POST" {

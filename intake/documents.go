@@ -119,9 +119,9 @@ func (a *API) take(ctx context.Context, s submission) (ledger.Receipt, *Problem)
 	name := queue.Interactive
 	if request.Options.Priority == templates.PriorityBatch || s.batch && !saysInteractive(s.body) {
 		name = queue.Batch
-		if err := a.chargeBatch(ctx); err != nil {
-			return ledger.Receipt{}, asProblem(err)
-		}
+	}
+	if p := a.chargeFor(ctx, name, s.batch); p != nil {
+		return ledger.Receipt{}, p
 	}
 	if p := a.full(name); p != nil {
 		return ledger.Receipt{}, p
@@ -146,6 +146,23 @@ func (a *API) take(ctx context.Context, s submission) (ledger.Receipt, *Problem)
 	return receipt, nil
 }
 
+// chargeFor charges the caller for a document, beyond the call that asked for it:
+// a tenth of a call where nobody waits, a call for a line of a batch that says
+// somebody does. Nothing where the call asked for this one alone.
+func (a *API) chargeFor(ctx context.Context, name string, line bool) *Problem {
+	work := access.Call
+	switch {
+	case name == queue.Batch:
+		work = access.BatchDocument
+	case !line:
+		return nil
+	}
+	if err := a.charge(ctx, work); err != nil {
+		return asProblem(err)
+	}
+	return nil
+}
+
 // saysInteractive reports whether a request, which was read before, names the
 // priority that it would have without a word outside a batch.
 func saysInteractive(body []byte) bool {
@@ -166,7 +183,7 @@ func (a *API) stateAfter(ctx context.Context, r ledger.Receipt, d time.Duration)
 			return state, waited
 		}
 	}
-	return RequestState{ID: r.ID, Kind: r.Kind, Number: r.Number, State: string(ledger.StateAccepted), AcceptedAt: r.IssuedAt, Links: a.links(r.ID)}, false
+	return RequestState{ID: r.ID, Kind: r.Kind, Number: r.Number, State: string(ledger.StateAccepted), AcceptedAt: r.IssuedAt.UTC(), Links: a.links(r.ID)}, false
 }
 
 // checkMedia refuses a body in another form than one of those wanted.
@@ -187,15 +204,25 @@ func (a *API) unreadableBody(err error) *Problem {
 	case errors.As(err, &syntax):
 		return a.problem("malformed-json", syntax.Error())
 	case errors.As(err, &faults):
-		p := a.problem("invalid-request", fmt.Sprintf("%d fields are wrong.", len(faults)))
-		if len(faults) == 1 {
-			p.Detail = "One field is wrong."
-		}
-		p.Errors = faults
-		return p
+		return a.invalid(inBody("", faults))
 	}
 	a.Log.Error("a body could not be checked", "error", fmt.Sprintf("%T", err))
 	return a.problem("internal", "")
+}
+
+// invalid is the problem of what is well-formed and yet wrong.
+func (a *API) invalid(faults []Fault) *Problem {
+	what := "field"
+	if len(faults) > 0 && faults[0].Parameter != "" {
+		what = "parameter"
+	}
+	detail := fmt.Sprintf("%d %ss are wrong.", len(faults), what)
+	if len(faults) == 1 {
+		detail = "One " + what + " is wrong."
+	}
+	p := a.problem("invalid-request", detail)
+	p.Errors = faults
+	return p
 }
 
 // refusal is the problem for an error of the ledger.

@@ -94,8 +94,11 @@ func (a *API) stream(r *http.Request, w http.ResponseWriter, l *listener, seen R
 		return
 	}
 	out := &eventWriter{w: w, control: http.NewResponseController(w), last: last}
-	// The server's limits are for answers that come to an end at once.
-	if err := out.control.SetReadDeadline(time.Time{}); err != nil {
+	// The server's limits are for answers that come to an end at once. Who still
+	// sends a body keeps its limit.
+	if r.ContentLength != 0 {
+		a.Log.Debug("a stream keeps its read deadline", "why", "the request has a body")
+	} else if err := out.control.SetReadDeadline(time.Time{}); err != nil {
 		a.Log.Debug("a stream keeps its read deadline", "why", err)
 	}
 	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")

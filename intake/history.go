@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -93,9 +94,9 @@ func (a *API) search(ctx context.Context, in *searchInput) (*historyOutput, erro
 	if err != nil {
 		return nil, err
 	}
-	at, err := a.historyCursor(asked.Kinds, asked.States, asked.From, asked.Until, asked.Limit)
-	if err != nil {
-		return nil, err
+	at, faults := historyCursor(asked.Kinds, asked.States, asked.From, asked.Until, asked.Limit)
+	if len(faults) > 0 {
+		return nil, a.invalid(inBody("", faults))
 	}
 	at.Holder = a.Ledger.HolderDigest(asked.CASSNumber)
 	return a.history(ctx, at)
@@ -106,7 +107,7 @@ func (a *API) list(ctx context.Context, in *historyInput) (*historyOutput, error
 	switch {
 	case in.Cursor != "":
 		if in.Holder != "" || len(in.Kinds)+len(in.States)+len(in.From)+len(in.Until) > 0 {
-			return nil, a.unreadableBody(wire.Faults{{Pointer: "/cursor", Detail: "must stand alone: it holds the person and the filters with which it began"}})
+			return nil, a.invalid([]Fault{{Parameter: "cursor", Detail: "must stand alone: it holds the person and the filters with which it began"}})
 		}
 		var at cursor
 		if a.Ledger.Resolve(cursorReference, client, in.Cursor, &at) != nil {
@@ -114,28 +115,39 @@ func (a *API) list(ctx context.Context, in *historyInput) (*historyOutput, error
 		}
 		return a.history(ctx, at)
 	case in.Holder == "":
-		return nil, a.unreadableBody(wire.Faults{{Pointer: "/holder", Detail: "must be given, the reference of a search, or else cursor"}})
+		return nil, a.invalid([]Fault{{Parameter: "holder", Detail: "must be given, the reference of a search, or else cursor"}})
 	}
 	var holder string
 	if a.Ledger.Resolve(holderReference, client, in.Holder, &holder) != nil {
 		return nil, a.problem("invalid-reference", "The reference is none that was given to this client, or is too old to be read. Begin with a search.")
 	}
-	at, err := a.historyCursor(in.Kinds, in.States, in.From, in.Until, in.Limit)
-	if err != nil {
-		return nil, err
+	at, faults := historyCursor(in.Kinds, in.States, in.From, in.Until, in.Limit)
+	if len(faults) > 0 {
+		return nil, a.invalid(inAddress(faults))
 	}
 	at.Holder = holder
 	return a.history(ctx, at)
 }
 
-// historyCursor is the beginning of a history with filters.
-func (a *API) historyCursor(kinds, states []string, from, until string, limit int) (cursor, error) {
-	at := cursor{Kinds: kinds, Limit: limit}
+// inAddress are faults of the filters of a search where they came in an address:
+// there they are repeated and called kind and state.
+func inAddress(faults wire.Faults) []Fault {
+	var all []Fault
+	for _, f := range faults {
+		name, _, _ := strings.Cut(strings.TrimPrefix(f.Pointer, "/"), "/")
+		all = append(all, Fault{Parameter: strings.TrimSuffix(name, "s"), Detail: f.Detail})
+	}
+	return all
+}
+
+// historyCursor is the beginning of a history with filters. Faults are told as of
+// the body of a search.
+func historyCursor(kinds, states []string, from, until string, limit int) (at cursor, faults wire.Faults) {
+	at = cursor{Kinds: kinds, Limit: limit}
 	if at.Limit == 0 {
 		at.Limit = historyDefault
 	}
-	var faults wire.Faults
-	fault := func(name, detail string) { faults = append(faults, wire.Fault{Pointer: "/" + name, Detail: detail}) }
+	fault := func(name, detail string) { faults.Add("/"+name, detail) }
 	for i, kind := range kinds {
 		if _, ok := templates.Lookup(kind); !ok {
 			fault("kinds"+wire.Pointer(i), "must be a kind of document that can be asked for")
@@ -157,10 +169,7 @@ func (a *API) historyCursor(kinds, states []string, from, until string, limit in
 		}
 		*bound.into = parsed
 	}
-	if len(faults) > 0 {
-		return cursor{}, a.unreadableBody(faults)
-	}
-	return at, nil
+	return at, faults
 }
 
 // history answers with the page that a cursor points to.

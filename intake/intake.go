@@ -225,7 +225,7 @@ func allowed(mux *http.ServeMux, a *API) http.Handler {
 			handler.ServeHTTP(w, r)
 			return
 		}
-		w.Header()["Allow"] = methods
+		w.Header().Set("Allow", strings.Join(methods, ", "))
 		a.problem("method-not-allowed", "").write(w)
 	})
 }

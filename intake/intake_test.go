@@ -194,6 +194,12 @@ func TestARequestIsAccepted(t *testing.T) {
 		t.Errorf("its state: %d %s", state.status, state.body)
 	}
 	d.ask("GET", "/v1/requests/"+id+"/content", "").problem(t, 409, "not-issued")
+	if at := a.text("accepted_at"); at != state.text("accepted_at") || at != "2026-03-02T09:00:00Z" {
+		t.Errorf("accepted at %v, and asked later at %v", at, state.text("accepted_at"))
+	}
+	if a := d.ask("POST", "/v1/requests/"+id, ""); a.status != 405 || len(a.header.Values("Allow")) != 1 || a.header.Get("Allow") != "GET, DELETE" {
+		t.Errorf("a method that there is not is answered %d, Allow: %q", a.status, a.header.Values("Allow"))
+	}
 }
 
 func TestPriorityChoosesTheQueue(t *testing.T) {

@@ -7,8 +7,7 @@ import (
 	"net/http"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
+	"segell/access"
 	"segell/queue"
 )
 
@@ -28,10 +27,13 @@ const (
 	// bodiesWithin how long a body waits for its place.
 	bodiesMost   = 256 << 20
 	bodiesWithin = 5 * time.Second
-	// bodyUnknown is the place kept for a body that does not say how long it is, and
-	// bodyLeast for the shortest.
-	bodyUnknown = 64 << 20
+	// bodyLargest is the place kept for a body that does not say how long it is, and
+	// the most for any: no kind takes more, and of a batch no more than batchAtOnce
+	// lines are held. bodyLeast is the place of the shortest.
+	bodyLargest = 32 << 20
 	bodyLeast   = 32 << 10
+	// bodyLong is what makes a body a long one: see places.
+	bodyLong = 1 << 20
 
 	waitInteractive = 10 * time.Second
 	waitBatch       = time.Minute
@@ -57,27 +59,30 @@ func (a *API) overloaded(wait time.Duration, detail string) *Problem {
 }
 
 // bodies keeps a place for the body of a request before it is read. There is room
-// for most bytes; who finds none within a time is turned away.
+// for most bytes; who finds none within a time is turned away. When the body has
+// been read, its place shrinks to what it is; it goes when the handler ends.
 func (a *API) bodies(most int64, within time.Duration, next http.Handler) http.Handler {
-	places := semaphore.NewWeighted(most)
+	places := newPlaces(most)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength == 0 {
+		switch {
+		case r.ContentLength == 0 || r.Body == http.NoBody:
 			next.ServeHTTP(w, r)
 			return
+		case r.Method != http.MethodPost: // nothing here reads it
+			access.Dismiss(w, r)
+			a.problem("bad-request", "A request with the method "+r.Method+" has no body here.").write(w)
+			return
 		}
-		size := int64(bodyUnknown)
-		if r.ContentLength > 0 {
-			size = max(r.ContentLength, bodyLeast)
-		}
-		size = min(size, bodyUnknown, most)
 		ctx, cancel := context.WithTimeout(r.Context(), within)
 		defer cancel()
-		if places.Acquire(ctx, size) != nil {
+		place := places.take(ctx, clientOf(r.Context()), r.ContentLength)
+		if place == nil {
 			w.Header().Set("Connection", "close") // its body is not read
 			a.overloaded(waitInteractive, "Too many requests are being read at this moment.").write(w)
 			return
 		}
-		defer places.Release(size)
+		defer place.shrink(0)
+		r.Body = &placedBody{ReadCloser: r.Body, place: place}
 		next.ServeHTTP(w, r)
 	})
 }

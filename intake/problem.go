@@ -17,16 +17,35 @@ import (
 // Problem is what the API says when it refuses: application/problem+json of
 // RFC 9457.
 type Problem struct {
-	_      struct{}     `json:"-" additionalProperties:"true"`
-	Type   string       `json:"type" doc:"Address of a page about this kind of problem; compare by its last segment"`
-	Title  string       `json:"title"`
-	Status int          `json:"status"`
-	Detail string       `json:"detail,omitempty" doc:"What went wrong this time, and what would be right"`
-	State  string       `json:"state,omitempty" doc:"Where the request stands, if that is why it was refused"`
-	Errors []wire.Fault `json:"errors,omitempty" doc:"Every field that is wrong, by its JSON pointer (RFC 6901)"`
+	_      struct{} `json:"-" additionalProperties:"true"`
+	Type   string   `json:"type" doc:"Address of a page about this kind of problem; compare by its last segment"`
+	Title  string   `json:"title"`
+	Status int      `json:"status"`
+	Detail string   `json:"detail,omitempty" doc:"What went wrong this time, and what would be right"`
+	State  string   `json:"state,omitempty" doc:"Where the request stands, if that is why it was refused"`
+	Errors []Fault  `json:"errors,omitempty" doc:"Everything that is wrong: a field of the body by its JSON pointer (RFC 6901), a parameter by its name"`
 
 	retryAfter time.Duration
 	challenge  string // WWW-Authenticate
+}
+
+// Fault is one thing wrong with what was asked. Either Pointer is there or
+// Parameter.
+type Fault struct {
+	_         struct{} `json:"-" additionalProperties:"true"`
+	Pointer   *string  `json:"pointer,omitempty" doc:"Of a field of the body: where it is, or should be (RFC 6901); empty: the whole body" example:"/holder/cass_number"`
+	Parameter string   `json:"parameter,omitempty" doc:"Of a parameter of the address: its name" example:"limit"`
+	Detail    string   `json:"detail" doc:"What is wrong and what would be right; never the value that was sent" example:"must not be in the future; give today or a day before, in Andorra"`
+}
+
+// inBody are faults of a body, whose place in what was sent is at prefix.
+func inBody(prefix string, faults wire.Faults) []Fault {
+	var all []Fault
+	for _, f := range faults {
+		pointer := prefix + f.Pointer
+		all = append(all, Fault{Pointer: &pointer, Detail: f.Detail})
+	}
+	return all
 }
 
 // problemKind is a row of the registry of problems. Its page is
@@ -38,7 +57,7 @@ type problemKind struct {
 
 // problems is the registry: every answer that is no success is one of these.
 var problems = map[string]problemKind{
-	"malformed-json":          {http.StatusBadRequest, "The body is not JSON"},
+	"malformed-json":          {http.StatusBadRequest, "The body is not acceptable JSON"},
 	"idempotency-key-missing": {http.StatusBadRequest, "Idempotency-Key is required"},
 	"bad-request":             {http.StatusBadRequest, "The request cannot be understood"},
 	"invalid-reference":       {http.StatusUnprocessableEntity, "The reference cannot be read"},
@@ -56,7 +75,7 @@ var problems = map[string]problemKind{
 	"gone":                    {http.StatusGone, "The document is no longer available"},
 	"too-large":               {http.StatusRequestEntityTooLarge, "The body is too large"},
 	"unsupported-media-type":  {http.StatusUnsupportedMediaType, "The body must be in another form"},
-	"invalid-request":         {http.StatusUnprocessableEntity, "The request cannot become a document"},
+	"invalid-request":         {http.StatusUnprocessableEntity, "Fields or parameters are wrong"},
 	"idempotency-key-reused":  {http.StatusUnprocessableEntity, "The Idempotency-Key belongs to another request"},
 	"rate-limited":            {http.StatusTooManyRequests, "Too many calls"},
 	"overloaded":              {http.StatusTooManyRequests, "Too many requests wait already"},
@@ -132,7 +151,7 @@ func (a *API) ofStatus(status int, detail string, errs ...error) *Problem {
 		return a.problem("bad-request", "The body could not be read to its end.")
 	}
 	if status == http.StatusUnprocessableEntity && len(errs) > 0 {
-		return a.unreadableBody(parameterFaults(errs))
+		return a.invalid(parameterFaults(errs))
 	}
 	if kind, ok := statusProblems[status]; ok {
 		return a.problem(kind, detail)
@@ -147,13 +166,14 @@ var _ huma.StatusError = (*Problem)(nil)
 
 // parameterFaults names the parameters that huma refuses. Its words never repeat
 // a value; what it keeps beside them does.
-func parameterFaults(errs []error) wire.Faults {
-	var faults wire.Faults
+func parameterFaults(errs []error) []Fault {
+	var faults []Fault
 	for _, err := range errs {
 		var detail *huma.ErrorDetail
 		if errors.As(err, &detail) {
 			_, name, _ := strings.Cut(detail.Location, ".")
-			faults = append(faults, wire.Fault{Pointer: wire.Pointer(name), Detail: detail.Message})
+			name, _, _ = strings.Cut(name, "[") // of a repeated one
+			faults = append(faults, Fault{Parameter: name, Detail: detail.Message})
 		}
 	}
 	return faults

@@ -29,12 +29,12 @@ type RequestState struct {
 	Kind       string         `json:"kind" doc:"Kind of document" example:"coverage_certificate"`
 	Number     string         `json:"number,omitempty" doc:"Document number, printed on the document" example:"CASS-2026-COB-0001234"`
 	State      string         `json:"state" enum:"accepted,rendering,sealing,storing,retrying,failed,issued,withdrawn,replaced,cancelled,erased" doc:"accepted to retrying: on its way, wait. issued: the document can be fetched. failed: given up until staff retry it. withdrawn, replaced: issued once, no longer to be relied on. cancelled: taken back before it was issued. erased: removed with the person's data" example:"issued"`
-	AcceptedAt time.Time      `json:"accepted_at" doc:"When the request was accepted; the document prints this time" example:"2026-03-02T10:14:05+01:00"`
-	NextTryAt  *time.Time     `json:"next_try_at,omitempty" doc:"While retrying: when it is tried again" example:"2026-03-02T10:14:35+01:00"`
+	AcceptedAt time.Time      `json:"accepted_at" doc:"When the request was accepted; the document prints this time" example:"2026-03-02T09:14:05Z"`
+	NextTryAt  *time.Time     `json:"next_try_at,omitempty" doc:"While retrying: when it is tried again" example:"2026-03-02T09:14:35Z"`
 	Document   *DocumentState `json:"document,omitempty" doc:"Once issued"`
 	Failure    *FailureState  `json:"failure,omitempty" doc:"If it was given up"`
 	Reason     string         `json:"reason,omitempty" doc:"Why it was withdrawn or cancelled, a word of a closed list" example:"issued_in_error"`
-	EndedAt    *time.Time     `json:"ended_at,omitempty" doc:"When it was withdrawn or replaced" example:"2026-04-01T09:00:00+02:00"`
+	EndedAt    *time.Time     `json:"ended_at,omitempty" doc:"When it was withdrawn or replaced" example:"2026-04-01T07:00:00Z"`
 	ReplacedBy string         `json:"replaced_by,omitempty" doc:"Number of the document that replaces it" example:"CASS-2026-COB-0001300"`
 	Replaces   string         `json:"replaces,omitempty" format:"uuid" doc:"Id of the request whose document it replaces" example:"0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e"`
 	Links      Links          `json:"links" doc:"Addresses that belong to the request"`
@@ -56,7 +56,7 @@ type FailureState struct {
 	_        struct{}  `json:"-" additionalProperties:"true"`
 	Cause    string    `json:"cause" doc:"A word of a closed list, for programs" example:"missing_glyph"`
 	Detail   string    `json:"detail" doc:"A sentence for the portal's developer" example:"The request holds a character that cannot be printed."`
-	FailedAt time.Time `json:"failed_at" doc:"When it was given up" example:"2026-03-02T10:14:06+01:00"`
+	FailedAt time.Time `json:"failed_at" doc:"When it was given up" example:"2026-03-02T09:14:06Z"`
 }
 
 // Links are the addresses that belong to a request.
@@ -179,7 +179,7 @@ func matches(header, tag string) bool {
 // state is what a client is told of a request.
 func (a *API) state(ctx context.Context, standing ledger.Standing) RequestState {
 	out := RequestState{ID: standing.ID, Kind: standing.Kind, Number: standing.Number, State: string(standing.State), Reason: standing.Reason,
-		AcceptedAt: standing.IssuedAt, Links: a.links(standing.ID)}
+		AcceptedAt: standing.IssuedAt.UTC(), Links: a.links(standing.ID)}
 	switch {
 	case standing.Record != nil:
 		r := standing.Record
@@ -187,14 +187,23 @@ func (a *API) state(ctx context.Context, standing ledger.Standing) RequestState 
 		if current, ok := r.Current(); ok {
 			out.Document.SHA256, out.Document.Size = current.SHA256, current.Size
 		}
-		out.EndedAt, out.ReplacedBy, out.Replaces = r.WithdrawnAt, r.ReplacedBy, r.Replaces
+		out.EndedAt, out.ReplacedBy, out.Replaces = inUTC(r.WithdrawnAt), r.ReplacedBy, r.Replaces
 	case standing.Failure != nil:
 		f := standing.Failure
-		out.Failure = &FailureState{Cause: f.Cause, Detail: ledger.CauseOf(f.Cause).Portal, FailedAt: f.FailedAt}
+		out.Failure = &FailureState{Cause: f.Cause, Detail: ledger.CauseOf(f.Cause).Portal, FailedAt: f.FailedAt.UTC()}
 	case standing.State == ledger.StateAccepted:
 		out.State, out.NextTryAt = a.jobState(ctx, standing)
 	}
 	return out
+}
+
+// inUTC is how every time is answered, whichever zone the ledger keeps it in.
+func inUTC(at *time.Time) *time.Time {
+	if at == nil {
+		return nil
+	}
+	utc := at.UTC()
+	return &utc
 }
 
 // watch is how the watcher looks: for whoever waits, so for no client of its own.
@@ -220,7 +229,7 @@ func (a *API) jobState(ctx context.Context, s ledger.Standing) (string, *time.Ti
 	}
 	switch job.State {
 	case queue.Delayed:
-		return string(ledger.StateRetrying), &job.NextAt
+		return string(ledger.StateRetrying), inUTC(&job.NextAt)
 	case queue.Active:
 		switch ledger.Stage(job.Step) {
 		case ledger.StageSeal:

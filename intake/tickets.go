@@ -119,7 +119,7 @@ func (a *API) issueTicket(ctx context.Context, in *issueTicketInput) (*issueTick
 	if err != nil {
 		return nil, a.refusal("issuing a ticket", err)
 	}
-	return &issueTicketOutput{Body: IssuedTicket{ID: ticket.ID, URL: a.publicURL + "/d/" + secret, ExpiresAt: ticket.ExpiresAt, MaxDownloads: ticket.Most}}, nil
+	return &issueTicketOutput{Body: IssuedTicket{ID: ticket.ID, URL: a.publicURL + "/d/" + secret, ExpiresAt: ticket.ExpiresAt.UTC(), MaxDownloads: ticket.Most}}, nil
 }
 
 func (a *API) listTickets(ctx context.Context, in *requestInput) (*ticketStatesOutput, error) {
@@ -132,10 +132,13 @@ func (a *API) listTickets(ctx context.Context, in *requestInput) (*ticketStatesO
 	}
 	out := TicketStates{Tickets: make([]TicketState, 0, len(tickets))}
 	for _, t := range tickets {
-		state := TicketState{ID: t.ID, State: ticketState(t, a.Now()), CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, MaxDownloads: t.Most,
-			Downloads: append([]time.Time{}, t.Downloads...)}
+		state := TicketState{ID: t.ID, State: ticketState(t, a.Now()), CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(), MaxDownloads: t.Most,
+			Downloads: make([]time.Time, 0, len(t.Downloads))}
+		for _, at := range t.Downloads {
+			state.Downloads = append(state.Downloads, at.UTC())
+		}
 		if !t.RevokedAt.IsZero() {
-			state.RevokedAt = &t.RevokedAt
+			state.RevokedAt = inUTC(&t.RevokedAt)
 		}
 		out.Tickets = append(out.Tickets, state)
 	}

@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"bytes"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -54,19 +53,17 @@ type endpointFile struct {
 // are not public, allow_http an address without TLS, ca_file names the roots of
 // its certificate. The error joins everything that is wrong and repeats no secret.
 func ReadEndpoints(text []byte) (Endpoints, error) {
-	var files map[string]endpointFile
-	strict := json.NewDecoder(bytes.NewReader(text))
-	strict.DisallowUnknownFields()
-	if err := strict.Decode(&files); err != nil {
+	var files map[string]json.RawMessage
+	if err := json.Unmarshal(text, &files); err != nil {
 		return nil, fmt.Errorf("the callbacks are not the JSON expected: %s", withoutValues(err))
-	}
-	if strict.More() {
-		return nil, errors.New("the callbacks are not the JSON expected: something follows the object")
 	}
 	endpoints := Endpoints{}
 	var faults []error
 	for _, client := range slices.Sorted(maps.Keys(files)) {
-		endpoint, wrong := files[client].read()
+		file, misread := readFile(files[client])
+		endpoint, wrong := file.read(misread)
+		wrong = append(slices.Collect(maps.Values(misread)), wrong...)
+		slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 		for _, fault := range wrong {
 			faults = append(faults, fmt.Errorf("%s: %w", client, fault))
 		}
@@ -82,29 +79,59 @@ func ReadEndpoints(text []byte) (Endpoints, error) {
 // be a secret.
 func withoutValues(err error) string {
 	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
 	switch {
+	case errors.As(err, &syntax) && strings.HasPrefix(syntax.Error(), "unexpected end"):
+		return "it ends early"
 	case errors.As(err, &syntax):
 		return fmt.Sprintf("wrong at byte %d", syntax.Offset)
-	case errors.As(err, &kind):
-		return fmt.Sprintf("%s must be %s", kind.Field, kind.Type)
-	case strings.HasPrefix(err.Error(), "json: unknown field"):
-		return strings.TrimPrefix(err.Error(), "json: ")
 	}
-	return "it ends early"
+	return "it must be an object with the name of a client before each part"
 }
 
-func (f endpointFile) read() (e Endpoint, faults []error) {
+// readFile reads one client's part, member by member, so that all of it is judged
+// whatever is wrong with one. misread tells by name which could not be read.
+func readFile(text json.RawMessage) (f endpointFile, misread map[string]error) {
+	misread = map[string]error{}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil || members == nil {
+		misread[""] = errors.New("must be an object with url and a secret")
+		return f, misread
+	}
+	known := map[string]struct {
+		into any
+		want string
+	}{"url": {&f.URL, "a string"}, "secrets": {&f.Secrets, "a list of strings"}, "secret_files": {&f.SecretFiles, "a list of strings"}, "events": {&f.Events, "a list of strings"},
+		"allow_networks": {&f.Allow, "a list of strings"}, "allow_http": {&f.AllowHTTP, "true or false"}, "ca_file": {&f.CAFile, "a string"}}
+	for name, value := range members {
+		field, ok := known[name]
+		if !ok {
+			misread[name] = fmt.Errorf("unknown field %q: known are %s", name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+		} else if json.Unmarshal(value, field.into) != nil {
+			misread[name] = fmt.Errorf("%s must be %s", name, field.want)
+		}
+	}
+	return f, misread
+}
+
+// read judges what could be read. What could not is told by misread alone, and not
+// as missing besides.
+func (f endpointFile) read(misread map[string]error) (e Endpoint, faults []error) {
+	if misread[""] != nil {
+		return e, nil
+	}
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	address, err := url.Parse(f.URL)
 	switch {
+	case misread["url"] != nil:
 	case err != nil || address.Host == "" || address.User != nil || address.Fragment != "" || address.Scheme != "https" && address.Scheme != "http":
 		fault("url must be an address such as https://portal.example.ad/segell, without a password in it")
-	case address.Scheme == "http" && !f.AllowHTTP:
+	case address.Scheme == "http" && !f.AllowHTTP && misread["allow_http"] == nil:
 		fault("url must begin with https:// (allow_http permits http:// on a network that nobody else can read)")
 	}
 	e.URL = address
-	e.Secrets, faults = f.secrets(faults)
+	if misread["secrets"] == nil && misread["secret_files"] == nil {
+		e.Secrets, faults = f.secrets(faults)
+	}
 	for _, event := range f.Events {
 		if !slices.Contains(ledger.Events, ledger.Event(event)) {
 			fault("events: %q is none of %q", event, ledger.Events)

@@ -103,6 +103,9 @@ func (s Subscribers) Wants(client string, e ledger.Event) bool {
 
 // Noticed enqueues a callback. Where Redis does not take it the next Reconcile does.
 func (s Subscribers) Noticed(ctx context.Context, n ledger.Notice) {
+	if s.Queue == nil {
+		return // a command without Redis: the next Reconcile finds it
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if err := s.Queue.EnqueueCallback(ctx, n.Client, n.Name()); err != nil {

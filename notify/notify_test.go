@@ -10,10 +10,12 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -324,6 +326,76 @@ func TestTheLibraryOfTheStandardAgrees(t *testing.T) {
 	}
 	if n, err := b.Notice(t.Context(), b.names(t)[0]); err != nil || again != 5*time.Second || len(n.Tries) != 1 || n.Tries[0].Status != http.StatusUnauthorized {
 		t.Errorf("after the refusal the next try is in %s, the ledger has %+v, %v", again, n, err)
+	}
+}
+
+// The receiver in docs/portal.md runs as it stands there, takes what is signed for
+// it once however often it comes, and refuses what is not.
+func TestTheReceiverInTheDocumentationRuns(t *testing.T) {
+	text, err := os.ReadFile("../docs/portal.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, program, begins := strings.Cut(string(text), "\n```js\n")
+	program, _, ends := strings.Cut(program, "\n```\n")
+	if !begins || !ends {
+		t.Fatal("docs/portal.md shows no receiver in JavaScript")
+	}
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	free.Close()
+	secret := newSecret(t)
+	cmd := judges.Node(t, program, "SEGELL_SECRET="+secret, "PORT="+address[strings.LastIndex(address, ":")+1:])
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop := sync.OnceFunc(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // killed
+	})
+	t.Cleanup(stop)
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if c, err := net.Dial("tcp", address); err == nil {
+			c.Close()
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+
+	b := newBench(t, "http://"+address, secret)
+	request := b.accept(t, "")
+	if err := b.issue(t.Context(), request); err != nil {
+		t.Fatal(err)
+	}
+	notice, err := b.Notice(t.Context(), b.names(t)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := bodyOf(notice, "https://segell.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if end := b.notifier.senders["portal"].send(t.Context(), notice.MessageID(), time.Now(), body); end.cause != "" {
+		t.Errorf("the receiver refuses: %+v", end)
+	}
+	b.deliver(t) // the same once more
+	other := newBench(t, "http://"+address, newSecret(t))
+	if err := other.issue(t.Context(), other.accept(t, "")); err != nil {
+		t.Fatal(err)
+	}
+	other.notifier.Deliver(t.Context(), other.names(t)[0])
+	if n, err := other.Notice(t.Context(), other.names(t)[0]); err != nil || len(n.Tries) != 1 || n.Tries[0].Status != http.StatusUnauthorized {
+		t.Errorf("of what another signed the ledger has %+v, %v", n, err)
+	}
+	stop()
+	if want := notice.MessageID() + " document.issued https://segell.example/v1/requests/" + request.ID + "\n"; said.String() != want {
+		t.Errorf("the receiver says %q, want %q", said.String(), want)
 	}
 }
 
@@ -792,7 +864,7 @@ func TestEndpointsAreReadWhole(t *testing.T) {
 		`{"portal":{"url":"https://portal.example","secret_files":["/nowhere/at/all"]}}`:                             "secret_files: open /nowhere/at/all",
 		`{"portal":{"url":"https://portal.example","secrets":["` + secret + `"],"ca_file":"/nowhere/at/all"}}`:       "ca_file: open",
 		`{"portal":{"url":"https://portal.example","secrets":["` + secret + `"],"secret":"hunter2"}}`:                `unknown field "secret"`,
-		`{"portal":{"url":"https://portal.example","secrets":"hunter2"}}`:                                            "portal.secrets must be",
+		`{"portal":{"url":"https://portal.example","secrets":"hunter2"}}`:                                            "portal: secrets must be a list of strings",
 		`{"portal":`: "it ends early",
 		`{"portal":{"url":"ftp://portal.example"},"office":{"url":"https://office.example","secrets":["hunter2hunter2hunter2"]}}`: "office: secrets",
 	} {
@@ -801,6 +873,29 @@ func TestEndpointsAreReadWhole(t *testing.T) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		} else if strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), secret) {
 			t.Errorf("the error repeats a secret: %v", err)
+		}
+	}
+	// All that is wrong at once, also beside what is no member or of another form.
+	_, err := ReadEndpoints([]byte(`{"portal":{"url":7,"secret":"hunter2","secrets":["hunter2"],"evnts":[],"allow_http":"yes"},"office":{"url":"https://office.example"},"ward":[],"bank":{"url":"ftp://bank.example","secrets":7}}`))
+	want := `bank: secrets must be a list of strings
+bank: url must be an address
+office: there must be one secret
+portal: allow_http must be true or false
+portal: secrets, number 1: not a secret
+portal: unknown field "evnts": known are allow_http, allow_networks
+portal: unknown field "secret"
+portal: url must be a string
+ward: must be an object`
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Fatal(err)
+	}
+	told, wanted := strings.Split(err.Error(), "\n"), strings.Split(want, "\n")
+	if len(told) != len(wanted) {
+		t.Errorf("told is %q", told)
+	}
+	for i := range min(len(told), len(wanted)) {
+		if !strings.HasPrefix(told[i], wanted[i]) {
+			t.Errorf("told is %q, want %q", told[i], wanted[i])
 		}
 	}
 	if all, err := ReadEndpoints([]byte(`{"portal":{"url":"https://portal.example/x","secrets":["` + secret + `"]}}`)); err != nil || len(all["portal"].Events) != len(ledger.Events) {

@@ -38,6 +38,10 @@ const TypeIssue = "document:issue"
 // workers too.
 const Bound = 20_000
 
+// batchBound is how many jobs may lie there before no more of batches are added:
+// people who wait keep the rest, also while nobody takes from the queue of batches.
+const batchBound = Bound * 75 / 100
+
 var (
 	// ErrAway: Redis does not answer, or refuses. The ledger has the request; the
 	// reconciler will enqueue it.
@@ -45,7 +49,8 @@ var (
 	// ErrUnusable: the task of one request is in a form that asynq does not know
 	// and could not be replaced. Others are not touched by it.
 	ErrUnusable = errors.New("the task of a request is unusable")
-	// ErrFull: Redis holds as many jobs as it may, or its memory is nearly full.
+	// ErrFull: Redis holds as many jobs as it may of this queue, or its memory is
+	// nearly full.
 	ErrFull = errors.New("the queue is full")
 )
 
@@ -90,7 +95,7 @@ func New(client redis.UniversalClient) *Queue {
 // Enqueue makes sure that a request has a live job: a new one, or the one it has.
 // Errors are ErrAway and ErrFull, wrapped; after either the request is not lost.
 func (q *Queue) Enqueue(ctx context.Context, id, queue string, origin Origin) error {
-	if !q.HasRoom() {
+	if !q.HasRoom(queue) {
 		return ErrFull
 	}
 	return q.place(ctx, id, queue, origin)
@@ -136,8 +141,15 @@ const (
 	Dead    JobState = "dead"    // archived or retained: it will never run
 )
 
-// HasRoom reports whether Redis may take another job, as last seen by Keep.
-func (q *Queue) HasRoom() bool { return q.jobs.Load() < Bound && !q.full.Load() }
+// HasRoom reports whether Redis may take another job of a queue, as last seen by
+// Keep. Where batches have room, people who wait have it too.
+func (q *Queue) HasRoom(queue string) bool {
+	most := int64(Bound)
+	if queue == Batch {
+		most = batchBound
+	}
+	return q.jobs.Load() < most && !q.full.Load()
+}
 
 // Job says where the job of a request stands.
 type Job struct {

@@ -237,6 +237,29 @@ func TestNoMoreThanTheBoundIsEnqueued(t *testing.T) {
 	}
 }
 
+// Batches stop at three quarters of the bound: a queue from which nobody takes
+// does not shut out people who wait.
+func TestBatchesLeaveRoomForPeople(t *testing.T) {
+	q, client, _ := open(t, servers.RedisOptions{})
+	many := make([]any, queue.Bound*3/4-1)
+	for i := range many {
+		many[i] = "x"
+	}
+	if err := client.LPush(t.Context(), "asynq:{batch}:pending", many...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	q.Keep(t.Context())
+	if err := q.Enqueue(t.Context(), newID(), queue.Batch, queue.Door); err != nil {
+		t.Fatalf("the last of their share: %v", err)
+	}
+	if err := q.Enqueue(t.Context(), newID(), queue.Batch, queue.Door); !errors.Is(err, queue.ErrFull) {
+		t.Errorf("one beyond: %v, want ErrFull", err)
+	}
+	if err := q.Enqueue(t.Context(), newID(), queue.Interactive, queue.Door); err != nil {
+		t.Errorf("somebody who waits: %v", err)
+	}
+}
+
 func TestARedisThatEvictsIsRefused(t *testing.T) {
 	_, client, _ := open(t, servers.RedisOptions{})
 	server, err := queue.Check(t.Context(), client)

@@ -249,7 +249,7 @@ func (c *check) custom(p *place, v *value) {
 	switch {
 	case err == nil:
 	case p.exact && errors.As(err, &format) && format.Detail != noSuchDay:
-		c.fault("must be %s%s", p.schema.PatternDescription, p.suchAs()) // the words of the field, if it has its own
+		c.fault("must be %s%s", p.withoutExample(p.schema.PatternDescription), p.suchAs()) // the words of the field, if it has its own
 	case errors.As(err, &format):
 		c.fault("%s", format.Detail)
 	default:
@@ -305,7 +305,7 @@ func (c *check) text(p *place, text string) {
 		c.fault("must be %s", p.choices())
 	case p.pattern != nil && !p.pattern.MatchString(text):
 		if s.PatternDescription != "" {
-			c.fault("must be %s%s", s.PatternDescription, p.suchAs())
+			c.fault("must be %s%s", p.withoutExample(s.PatternDescription), p.suchAs())
 		} else {
 			c.fault("must match the pattern %s%s", s.Pattern, p.suchAs())
 		}
@@ -384,7 +384,7 @@ func count(n int, noun string) string {
 
 // want says what would be right at a place, to stand after "give": what it is, what it means, an example.
 func (p *place) want() string {
-	what := p.what()
+	what := p.withoutExample(p.what())
 	if p.doc != "" {
 		what += " (" + strings.TrimSuffix(p.doc, ".") + ")"
 	}
@@ -396,6 +396,14 @@ func (p *place) suchAs() string {
 		return ""
 	}
 	return ", such as " + p.example
+}
+
+// withoutExample takes the example out of words where the place has one of its own.
+func (p *place) withoutExample(words string) string {
+	if p.suchAs() != "" {
+		words, _, _ = strings.Cut(words, ", such as ")
+	}
+	return words
 }
 
 func (p *place) choices() string {

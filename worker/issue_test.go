@@ -100,8 +100,13 @@ func sample(t testing.TB, name string) []byte {
 
 func (b *bench) accept(t testing.TB, body []byte) string {
 	t.Helper()
+	return b.acceptFor(t, queue.Interactive, body)
+}
+
+func (b *bench) acceptFor(t testing.TB, name string, body []byte) string {
+	t.Helper()
 	receipt, err := b.Ledger.Accept(t.Context(), ledger.Submission{Client: "portal", IdempotencyKey: rand.Text(), Kind: "coverage_certificate", Code: "COB",
-		CASSNumber: "000000A", Queue: queue.Interactive, Body: body, At: b.now})
+		CASSNumber: "000000A", Queue: name, Body: body, At: b.now})
 	if err != nil {
 		t.Fatal(err)
 	}

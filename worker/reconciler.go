@@ -26,6 +26,9 @@ type Reconciler struct {
 	lease  *queue.Lease
 	beat   time.Duration // between two renewals of the lease
 	log    *slog.Logger
+	// waiting are requests of batches for which a pass found no room. They are not
+	// looked at again until there is some: each would cost a HEAD on every pass.
+	waiting map[string]bool
 }
 
 // NewReconciler returns a Reconciler. Any number may run on one bucket: a lease
@@ -39,7 +42,7 @@ type Pass struct {
 	Unfinished int  // requests neither issued nor given up
 	Enqueued   int  // of them, those that had no live job and got one
 	Troubled   int  // of them, those that could not be looked after, for a reason of their own
-	Full       bool // the pass ended early: Redis holds as much as it may
+	Full       bool // some were left for later: Redis holds as much of their queue as it may
 }
 
 // A lease lives three beats of its holder, so that another process takes over
@@ -131,9 +134,11 @@ const (
 // the backlog right. Its cost, where nothing is wrong: the listing of requests/
 // and failures/, and one exchange with Redis for every lookAtOnce requests. One
 // request's trouble does not keep it from the others; it ends with an error if
-// Redis or the bucket is away. Where Redis is full the rest is only counted.
+// Redis or the bucket is away. Where Redis is full the rest is only counted; where
+// it is full for batches, people who wait are enqueued past them, at the cost of
+// one HEAD, once, for each request of a batch without a job.
 func (r *Reconciler) Pass(ctx context.Context) (Pass, error) {
-	walk := walk{Reconciler: r}
+	walk := walk{Reconciler: r, left: map[string]bool{}}
 	mark, err := r.queue.BacklogMark(ctx)
 	if err != nil {
 		return walk.pass, err
@@ -144,7 +149,7 @@ func (r *Reconciler) Pass(ctx context.Context) (Pass, error) {
 			return walk.pass, err
 		}
 		walk.pass.Unfinished++
-		if walk.pass.Full {
+		if walk.mustWait(id) {
 			continue
 		}
 		if ids = append(ids, id); len(ids) == lookAtOnce {
@@ -157,6 +162,7 @@ func (r *Reconciler) Pass(ctx context.Context) (Pass, error) {
 	if err := walk.lookAfter(ctx, ids); err != nil {
 		return walk.pass, err
 	}
+	r.waiting = walk.left
 	return walk.pass, r.queue.Recount(ctx, mark, walk.pass.Unfinished)
 }
 
@@ -164,15 +170,23 @@ func (r *Reconciler) Pass(ctx context.Context) (Pass, error) {
 type walk struct {
 	*Reconciler
 	pass   Pass
-	inARow int // requests in trouble
+	full   bool            // no queue has room: the rest is only counted
+	left   map[string]bool // the requests that wait after this pass, for Reconciler.waiting
+	inARow int             // requests in trouble
+}
+
+// mustWait reports whether there is certainly no room for a request.
+func (w *walk) mustWait(id string) bool {
+	if w.waiting[id] && !w.queue.HasRoom(queue.Batch) {
+		w.left[id], w.pass.Full = true, true
+		return true
+	}
+	return w.full
 }
 
 // lookAfter enqueues those requests that have no live job, until Redis is full.
 func (w *walk) lookAfter(ctx context.Context, ids []string) error {
-	if !w.queue.HasRoom() {
-		w.pass.Full = w.pass.Full || len(ids) > 0
-	}
-	if w.pass.Full || len(ids) == 0 {
+	if len(ids) == 0 || w.isFull() {
 		return nil
 	}
 	live, err := w.queue.Live(ctx, ids)
@@ -191,8 +205,10 @@ func (w *walk) lookAfter(ctx context.Context, ids []string) error {
 				w.pass.Enqueued++
 			}
 		case errors.Is(err, queue.ErrFull):
-			w.pass.Full = true
-			return nil
+			w.inARow, w.pass.Full = 0, true
+			if w.isFull() {
+				return nil
+			}
 		case errors.Is(err, queue.ErrAway), errors.Is(err, storage.ErrUnavailable), ctx.Err() != nil, w.inARow >= troubleMost:
 			return fmt.Errorf("looking after %s: %w", id, err)
 		default:
@@ -204,9 +220,17 @@ func (w *walk) lookAfter(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// enqueue gives a request a job.
-func (r *Reconciler) enqueue(ctx context.Context, id string) (enqueued bool, err error) {
-	name, err := r.ledger.QueueOf(ctx, id)
+// isFull reports whether Redis may take no job at all, and ends the looking if so.
+func (w *walk) isFull() bool {
+	if !w.queue.HasRoom(queue.Interactive) {
+		w.full, w.pass.Full = true, true
+	}
+	return w.full
+}
+
+// enqueue gives a request a job. What is of a batch and finds no room is left.
+func (w *walk) enqueue(ctx context.Context, id string) (enqueued bool, err error) {
+	name, err := w.ledger.QueueOf(ctx, id)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return false, nil // finished meanwhile
 	}
@@ -216,7 +240,10 @@ func (r *Reconciler) enqueue(ctx context.Context, id string) (enqueued bool, err
 	if !slices.Contains(queue.Names, name) {
 		name = queue.Batch // written by another version: no person waits for it any more
 	}
-	if err := r.queue.Enqueue(ctx, id, name, queue.Reconciler); err != nil {
+	if err := w.queue.Enqueue(ctx, id, name, queue.Reconciler); err != nil {
+		if name == queue.Batch && errors.Is(err, queue.ErrFull) {
+			w.left[id] = true
+		}
 		return false, err
 	}
 	return true, nil

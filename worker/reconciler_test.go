@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -258,6 +259,54 @@ func TestTheOldestComeFirst(t *testing.T) {
 	if n := q.Backlog(); n != 5 {
 		t.Errorf("the backlog is %d", n)
 	}
+}
+
+// Older requests of batches for which there is no room keep nobody out who waits,
+// and are asked for once.
+func TestReconcilingPassesOverBatchesWithoutRoom(t *testing.T) {
+	t.Parallel()
+	b, q, client, _, r := reconciled(t)
+	var ids []string
+	for _, name := range []string{queue.Batch, queue.Batch, queue.Batch, queue.Interactive, queue.Batch, queue.Interactive} {
+		ids = append(ids, b.acceptFor(t, name, sample(t, samples.Standard)))
+		b.now = b.now.Add(time.Minute)
+	}
+	many := make([]any, queue.Bound*3/4-1)
+	for i := range many {
+		many[i] = "x"
+	}
+	if err := client.LPush(t.Context(), "asynq:{batch}:pending", many...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	q.Keep(t.Context())
+	live := func(want ...bool) {
+		t.Helper()
+		if got, err := q.Live(t.Context(), ids); err != nil || !slices.Equal(got, want) {
+			t.Errorf("live: %v, %v; want %v", got, err, want)
+		}
+	}
+	if got, want := pass(t, r), (Pass{Unfinished: 6, Enqueued: 3, Full: true}); got != want {
+		t.Errorf("the pass found %+v, want %+v", got, want)
+	}
+	live(true, false, false, true, false, true)
+	var heads atomic.Int64
+	b.bucket.Fault = func(op, _ string) error {
+		if op == "head" {
+			heads.Add(1)
+		}
+		return nil
+	}
+	if got, want := pass(t, r), (Pass{Unfinished: 6, Full: true}); got != want || heads.Load() != 0 {
+		t.Errorf("the second pass found %+v at the cost of %d HEADs, want %+v", got, heads.Load(), want)
+	}
+	if err := client.LTrim(t.Context(), "asynq:{batch}:pending", 0, 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "room for batches", func() bool { return q.HasRoom(queue.Batch) })
+	if got, want := pass(t, r), (Pass{Unfinished: 6, Enqueued: 3}); got != want {
+		t.Errorf("with room the pass found %+v, want %+v", got, want)
+	}
+	live(true, true, true, true, true, true)
 }
 
 // What a pass costs where nothing is wrong, for docs/states.md.

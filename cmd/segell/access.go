@@ -20,7 +20,7 @@ func (s *Settings) access(f *faults) access.Config {
 	}
 	if f.require("SEGELL_API_TOKENS", s.APITokens, "who may use the API, best as SEGELL_API_TOKENS_FILE; `segell token new NAME` makes a line") {
 		if c.Clients, err = access.ReadClients(s.APITokens); err != nil {
-			f.add("SEGELL_API_TOKENS", "%v", err)
+			f.add("SEGELL_API_TOKENS", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 		}
 	}
 	c.Issuer = s.issuer(f)

@@ -2,17 +2,20 @@ package main
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"segell/cmd/internal/press"
 	"segell/ledger"
+	"segell/notify"
 )
 
 // auditCmd reads the audit trail; nothing ever changes it.
@@ -27,17 +30,37 @@ type auditListCmd struct {
 	ID   string `name:"id" help:"Only what was done to this."`
 }
 
-type auditVerifyCmd struct{}
+type auditVerifyCmd struct {
+	Heads string `placeholder:"FILE" help:"What an earlier 'audit verify --json' said, kept outside the bucket: then the end of a chain cannot be cut off unseen either."`
+}
 
-// ledger opens the bucket's ledger for commands that need no queue.
+// ledger opens the bucket's ledger for commands that need no queue. It refuses
+// keys that are not those of the bucket.
 func (s *Settings) ledger() (*ledger.Ledger, error) {
-	f := s.faults("Storage", "Ledger")
+	f := s.faults("Storage", "Ledger", "Callbacks")
 	bucket := s.bucket(f)
 	keyset, hmacKey := s.keys(f)
+	callbacks := s.callbacks(f)
 	if err := f.err(); err != nil {
 		return nil, err
 	}
-	return ledger.New(ledger.Config{Objects: bucket, Keyset: keyset, HMACKey: hmacKey, Now: time.Now, Random: rand.Reader})
+	// What these commands cancel is told to clients as what others do: by the workers.
+	l, err := ledger.New(ledger.Config{Objects: bucket, Keyset: keyset, HMACKey: hmacKey, Now: time.Now, Random: rand.Reader,
+		Subscribers: notify.Subscribers{Endpoints: callbacks}})
+	if err != nil {
+		return nil, err
+	}
+	return l, s.ownKeys(l)
+}
+
+// ownKeys refuses keys that are not those of the bucket, and writes nothing: with
+// others a person is not found, and an act is done that does nothing.
+func (s *Settings) ownKeys(l *ledger.Ledger) error {
+	_, err := l.CompareKeys(background())
+	if errors.Is(err, ledger.ErrKeyWrong) {
+		return errorWithHint{fmt.Errorf("SEGELL_LEDGER_KEYSET, SEGELL_LEDGER_HMAC_KEY: %w", err), "find the keys that this bucket was written with; docs/operation.md, Keys of encryption", failed}
+	}
+	return s.away(err)
 }
 
 func (c auditListCmd) Run(s *Settings, out *output, log *slog.Logger) error {
@@ -57,6 +80,7 @@ func (c auditListCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 			records = append(records, record)
 		}
 	}
+	byTime(records)
 	if out.json {
 		err = out.encode(records)
 	} else {
@@ -77,17 +101,43 @@ func (c auditListCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 		}
 	}
 	if err == nil && damaged > 0 {
-		err = errorWithHint{fmt.Errorf("%d entries cannot be read", damaged), "`segell audit verify` says which", failed}
+		err = errorWithHint{fmt.Errorf("%s cannot be read", counted(damaged, "entry", "entries")), "`segell audit verify` says which", failed}
 	}
 	return err
 }
 
-func (auditVerifyCmd) Run(s *Settings, out *output) error {
+// byTime puts what several processes wrote into the order in which it was done;
+// what one of them wrote in the same moment keeps its own.
+func byTime(records []ledger.AuditRecord) {
+	slices.SortStableFunc(records, func(a, b ledger.AuditRecord) int { return a.At.Compare(b.At) })
+}
+
+// known reads the heads that an earlier verification reported.
+func (c auditVerifyCmd) known() ([]ledger.AuditHead, error) {
+	if c.Heads == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(c.Heads)
+	if err != nil {
+		return nil, err
+	}
+	var earlier ledger.AuditReport
+	if err := json.Unmarshal(text, &earlier); err != nil || len(earlier.Heads) == 0 {
+		return nil, errorWithHint{fmt.Errorf("%s holds no heads", c.Heads), "it is what `segell audit verify --json` printed before", askedWrong}
+	}
+	return earlier.Heads, nil
+}
+
+func (c auditVerifyCmd) Run(s *Settings, out *output) error {
+	known, err := c.known()
+	if err != nil {
+		return err
+	}
 	l, err := s.ledger()
 	if err != nil {
 		return err
 	}
-	report, err := l.VerifyAudit(background(), nil)
+	report, err := l.VerifyAudit(background(), known)
 	if err != nil {
 		return s.away(err)
 	}
@@ -98,9 +148,9 @@ func (auditVerifyCmd) Run(s *Settings, out *output) error {
 			fmt.Fprintf(out.w, "%s, entry %d: %s\n", fault.Writer, fault.Sequence, fault.Detail)
 		}
 		if len(report.Faults) == 0 {
-			_, err = fmt.Fprintf(out.w, "The audit trail is whole: %d entries in %d chains.\n", report.Entries, len(report.Heads))
+			_, err = fmt.Fprintf(out.w, "The audit trail is whole: %s in %s.\n", counted(report.Entries, "entry", "entries"), counted(len(report.Heads), "chain", "chains"))
 		} else {
-			_, err = fmt.Fprintf(out.w, "The audit trail is NOT whole: %d faults among %d entries.\n", len(report.Faults), report.Entries)
+			_, err = fmt.Fprintf(out.w, "The audit trail is NOT whole: %s among %s.\n", counted(len(report.Faults), "fault", "faults"), counted(report.Entries, "entry", "entries"))
 		}
 	}
 	if err == nil && len(report.Faults) > 0 {
@@ -120,7 +170,7 @@ func actor(why string) press.Act {
 			return '_'
 		}, u.Username)
 	}
-	if login := os.Getenv("SUDO_USER"); login != "" { // who became root to run it
+	if login := os.Getenv("SUDO_USER"); login != "" && os.Geteuid() == 0 { // who became root to run it
 		act.Who = login
 	}
 	if host, err := os.Hostname(); err == nil {

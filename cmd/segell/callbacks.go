@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 
+	"segell/access"
 	"segell/ledger"
 	"segell/notify"
 )
@@ -215,6 +217,18 @@ func (callbacksSecretCmd) Run(out *output) error {
 	}
 	_, err = fmt.Fprintln(out.w, secret)
 	return err
+}
+
+// strangers are the clients with callbacks of whom nothing is known otherwise,
+// such as one whose name was mistyped. Without clients, as in a worker, none is.
+func strangers(endpoints notify.Endpoints, clients *access.Clients) []string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(endpoints)) {
+		if clients != nil && !clients.Knows(name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // callbacks are the endpoints of clients; none is no fault.

@@ -2,12 +2,18 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"segell/cmd/internal/press"
+	"segell/ledger"
 	"segell/queue"
 	"segell/signing"
 	"segell/storage"
@@ -49,6 +55,34 @@ func noSuchBucket(err error) bool {
 	return errors.As(err, &failure) && failure.Code == "NoSuchBucket"
 }
 
+// strangeVariables are the names in environ that begin like a setting's and are
+// none, sorted: SEGELL_RETENTON would else be no setting in silence.
+func strangeVariables(environ []string) (strange []string) {
+	settings := map[string]bool{}
+	kind := reflect.TypeFor[Settings]()
+	for i := range kind.NumField() {
+		if variable := kind.Field(i).Tag.Get("env"); strings.HasSuffix(variable, "_FILE") {
+			settings[variable] = true
+		} else if variable != "" {
+			settings[variable], settings[variable+"_FILE"] = true, true
+		}
+	}
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, "SEGELL_") && !settings[name] && !ofKubernetes(name) {
+			strange = append(strange, name)
+		}
+	}
+	slices.Sort(strange)
+	return strange
+}
+
+// ofKubernetes tells the variables that Kubernetes gives every container where a
+// service is named segell.
+func ofKubernetes(name string) bool {
+	return strings.HasPrefix(name, "SEGELL_SERVICE_") || name == "SEGELL_PORT" || strings.HasPrefix(name, "SEGELL_PORT_")
+}
+
 // checkCmd proves everything that a running Segell depends on.
 type checkCmd struct{}
 
@@ -71,16 +105,20 @@ func (checkCmd) Run(s *Settings, out *output) error {
 	s.logLevel(f)
 	s.listeners(f, true)
 	bucket := s.bucket(f)
-	s.keys(f)
+	keyset, hmacKey := s.keys(f)
 	s.publicURL(f)
 	s.logo(f)
-	s.callbacks(f)
+	callbacks := s.callbacks(f)
 	gate := s.access(f)
 	s.concurrency(f)
 	s.tls(f)
 	s.renewWithin(f)
 	s.renewRate(f)
 	s.upkeepEvery(f)
+	s.reconcileEvery(f)
+	s.retention(f)
+	s.nice(f)
+	s.language(f)
 	s.shutdownWithin(f)
 	s.mostUnfinished(f)
 	seal := s.sealing(f)
@@ -90,6 +128,12 @@ func (checkCmd) Run(s *Settings, out *output) error {
 	}
 	if len(f.all) == 0 {
 		add("configuration", "ok", "every setting can be used")
+	}
+	for _, name := range strangeVariables(os.Environ()) {
+		add("configuration", "warning", "%s is no setting and is passed over: is it misspelled?", name)
+	}
+	for _, client := range strangers(callbacks, gate.Clients) {
+		add("callbacks", "warning", "SEGELL_CALLBACKS names the client %q, which SEGELL_API_TOKENS does not know: it is never told anything", client)
 	}
 
 	if parts.Redis != nil {
@@ -127,6 +171,9 @@ func (checkCmd) Run(s *Settings, out *output) error {
 			add("bucket", "failed", "%s", s.bucketFault(err)) // it could not be tried to the end
 		} else {
 			s.checkClock(ctx, add)
+			if keyset != nil && hmacKey != nil {
+				checkOwnKeys(ctx, ledger.Config{Objects: bucket, Keyset: keyset, HMACKey: hmacKey, Now: time.Now, Random: rand.Reader}, add)
+			}
 		}
 	}
 	if seal != nil {
@@ -165,6 +212,24 @@ func (checkCmd) Run(s *Settings, out *output) error {
 		err = failed
 	}
 	return err
+}
+
+// checkOwnKeys compares the keys with those of the bucket, and writes nothing.
+func checkOwnKeys(ctx context.Context, c ledger.Config, add func(what, result, format string, args ...any)) {
+	l, err := ledger.New(c)
+	var missing []string
+	if err == nil {
+		missing, err = l.CompareKeys(ctx)
+	}
+	switch {
+	case err != nil:
+		add("keys of the ledger", "failed", "SEGELL_LEDGER_KEYSET, SEGELL_LEDGER_HMAC_KEY: %v", err)
+	case len(missing) > 0:
+		add("keys of the ledger", "warning", "the bucket knows %s of encryption that this keyset does not hold (%s): what was written with them has to wait",
+			counted(len(missing), "key", "keys"), strings.Join(missing, ", "))
+	default:
+		add("keys of the ledger", "ok", "no others than those of the bucket")
+	}
 }
 
 // checkSeal seals with each time-stamping authority alone: the first that

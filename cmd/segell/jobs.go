@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"segell/cmd/internal/press"
@@ -40,6 +42,7 @@ type jobsRetryCmd struct {
 // jobsWords are the words of the tables, by language.
 var jobsWords = map[string]map[string]string{
 	"ca": {"id": "SOL·LICITUD", "number": "DOCUMENT", "kind": "TIPUS", "failed": "ATURADA EL", "what": "QUÈ HA PASSAT", "do": "QUÈ CAL FER", "none": "Tot bé: no hi ha cap sol·licitud aturada.",
+		"none of these": "Cap de les sol·licituds aturades no és d'aquestes; `segell jobs list` les mostra totes.", "no such cause": "no hi ha cap causa %q: són %s", "no such kind": "no hi ha cap tipus %q: són %s",
 		"count": "%d sol·licituds aturades.", "one": "Una sol·licitud aturada.", "causes": "Per causa:", "state": "ESTAT", "accepted": "ACCEPTADA EL", "stage": "PAS", "cause": "CAUSA", "detail": "DETALL TÈCNIC", "tries": "INTENTS",
 		"next": "PROPER INTENT", "retried": "%d sol·licituds tornades a provar.", "retried1": "Una sol·licitud tornada a provar.", "retried0": "No s'ha tornat a provar cap sol·licitud.", "job": "EN CUA", "level": "SEGELL", "pages": "PÀGINES",
 		"not failed": "no és cap de les aturades", "unknown": "no hi ha cap sol·licitud %s", "unknown hint": "`segell jobs list` mostra les que s'han aturat", "no id": "%q no és l'identificador d'una sol·licitud, com ara 0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e",
@@ -50,6 +53,7 @@ var jobsWords = map[string]map[string]string{
 		"stage read": "llegir", "stage render": "compondre", "stage seal": "segellar", "stage store": "desar",
 		"job pending": "espera torn", "job active": "en curs", "job delayed": "espera el proper intent", "job dead": "abandonada (es reprendrà sola)", "no job": "encara no (s'hi posarà sola)", "queue away": "la cua no respon"},
 	"en": {"id": "REQUEST", "number": "DOCUMENT", "kind": "KIND", "failed": "FAILED AT", "what": "WHAT HAPPENED", "do": "WHAT TO DO", "none": "All is well: no request has failed.",
+		"none of these": "No request that failed is one of these; `segell jobs list` shows them all.", "no such cause": "there is no cause %q: they are %s", "no such kind": "there is no kind %q: they are %s",
 		"count": "%d requests have failed.", "one": "One request has failed.", "causes": "By cause:", "state": "STATE", "accepted": "ACCEPTED AT", "stage": "STEP", "cause": "CAUSE", "detail": "TECHNICAL DETAIL", "tries": "TRIES",
 		"next": "NEXT TRY", "retried": "%d requests are tried again.", "retried1": "One request is tried again.", "retried0": "No request was tried again.", "job": "IN THE QUEUE", "level": "SEAL", "pages": "PAGES",
 		"not failed": "is not one of the failed", "unknown": "there is no request %s", "unknown hint": "`segell jobs list` shows those that failed", "no id": "%q is not the id of a request, such as 0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e",
@@ -105,7 +109,14 @@ func (s *Settings) open(log *slog.Logger) (p *staff, done func(), err error) {
 		return nil, nil, err
 	}
 	opened, err := press.New(parts)
-	return &staff{opened, log, language, jobsWords[language], zone}, func() { parts.Redis.Close() }, err
+	if err == nil {
+		err = s.ownKeys(opened.Ledger)
+	}
+	if err != nil {
+		parts.Redis.Close()
+		return nil, nil, err
+	}
+	return &staff{opened, log, language, jobsWords[language], zone}, func() { parts.Redis.Close() }, nil
 }
 
 // away words an error of the bucket as the setting that is most likely wrong.
@@ -128,6 +139,22 @@ func viewOf(f ledger.Failure, language string) failureView {
 	return failureView{f, wording.What, wording.Do}
 }
 
+// known refuses a cause or a kind that does not exist: a slip would read as "all
+// is well".
+func (c jobsListCmd) known(p *staff) error {
+	var causes []string
+	for _, cause := range ledger.Causes {
+		causes = append(causes, cause.ID)
+	}
+	if c.Cause != "" && !slices.Contains(causes, c.Cause) {
+		return p.errorf("unknown hint", askedWrong, "no such cause", c.Cause, strings.Join(causes, ", "))
+	}
+	if kinds := kindNames(); c.Kind != "" && !slices.Contains(kinds, c.Kind) {
+		return p.errorf("unknown hint", askedWrong, "no such kind", c.Kind, strings.Join(kinds, ", "))
+	}
+	return nil
+}
+
 func (c jobsListCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 	p, done, err := s.open(log)
 	if err != nil {
@@ -135,11 +162,15 @@ func (c jobsListCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 	}
 	defer done()
 	ctx := background()
-	views := []failureView{}
+	if err := c.known(p); err != nil {
+		return err
+	}
+	views, all := []failureView{}, 0
 	for failure, err := range p.Ledger.Failures(ctx) {
 		if err != nil {
 			return s.away(err)
 		}
+		all++
 		if (c.Cause == "" || c.Cause == failure.Cause) && (c.Kind == "" || c.Kind == failure.Kind) {
 			views = append(views, viewOf(failure, p.language))
 		}
@@ -149,7 +180,11 @@ func (c jobsListCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 	}
 	words := p.words
 	if len(views) == 0 {
-		fmt.Fprintln(out.w, words["none"])
+		none := words["none"]
+		if all > 0 {
+			none = words["none of these"]
+		}
+		fmt.Fprintln(out.w, none)
 		return nil
 	}
 	rows := [][]string{}

@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -145,17 +146,17 @@ var groupsOf = map[string][]string{
 	"intake":    {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Access", "Documents", "Log"},
 	"worker":    {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Seal", "Documents", "Worker", "Upkeep", "Log"},
 	"serve":     {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Access", "Seal", "Documents", "Worker", "Upkeep", "Log"},
-	"check":     {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Access", "Seal", "Documents", "Worker", "Upkeep", "Log"},
+	"check":     {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Access", "Seal", "Documents", "Worker", "Upkeep", "Staff", "Log"},
 	"config":    {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Access", "Seal", "Documents", "Worker", "Upkeep", "Staff", "Log"},
 	"jobs":      {"Callbacks", "Storage", "Queue", "Ledger", "Staff"},
 	"pause":     {"Storage", "Queue", "Ledger", "Staff"},
 	"resume":    {"Storage", "Queue", "Ledger", "Staff"},
 	"callbacks": {"Callbacks", "Storage", "Queue", "Ledger", "Staff"},
-	"audit":     {"Storage", "Ledger"},
-	"keys":      {"Storage", "Ledger"},
+	"audit":     {"Callbacks", "Storage", "Ledger"},
+	"keys":      {"Callbacks", "Storage", "Ledger"},
 	"renew":     {"Storage", "Queue", "Ledger", "Seal", "Upkeep"},
-	"erase":     {"Storage", "Ledger"},
-	"retention": {"Storage", "Ledger", "Upkeep"},
+	"erase":     {"Callbacks", "Storage", "Ledger"},
+	"retention": {"Callbacks", "Storage", "Ledger", "Upkeep"},
 	"render":    {"Documents"},
 	"verify":    {"Seal"},
 	"health":    {"Doors"},
@@ -244,6 +245,14 @@ type errorWithHint struct {
 }
 
 func (e errorWithHint) Unwrap() error { return e.error }
+
+// counted is a number with its noun.
+func counted(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + more
+}
 
 func (o *output) encode(v any) error {
 	encoder := json.NewEncoder(o.w)

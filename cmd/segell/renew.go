@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"segell/cmd/internal/press"
+	"segell/ledger"
 	"segell/signing"
 	"segell/upkeep"
 )
@@ -43,6 +44,15 @@ func (c renewCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 	ctx := background()
 	if err := bucket.Ping(ctx); err != nil {
 		return errorWithHint{errors.New(s.bucketFault(err)), "`segell check` tells all that is wrong", failed}
+	}
+	if err := s.ownKeys(p.Ledger); err != nil {
+		return err
+	}
+	if !c.DryRun {
+		act := actor("")
+		if err := p.Ledger.Audit(ctx, ledger.AuditEntry{Who: act.Who, What: "renewal.run", From: act.From}); err != nil {
+			return s.away(err)
+		}
 	}
 	progress, done := c.progress(out.stderr)
 	var report upkeep.RenewalReport

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,6 +39,12 @@ func (c retentionCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 		return err
 	}
 	ctx := background()
+	if !c.DryRun {
+		act := actor("")
+		if err := l.Audit(ctx, ledger.AuditEntry{Who: act.Who, What: "retention.run", From: act.From}); err != nil {
+			return s.away(err)
+		}
+	}
 	report, err := (&upkeep.Retention{Ledger: l, Policy: policy, Now: time.Now, Log: log}).Pass(ctx, c.DryRun, nil)
 	if told := c.tell(out, report); told != nil {
 		return told
@@ -55,10 +63,11 @@ func (c retentionCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 
 func (c retentionCmd) tell(out *output, r upkeep.RetentionReport) error {
 	if out.json {
-		return out.encode(struct {
-			DryRun bool `json:"dry_run"`
-			upkeep.RetentionReport
-		}{c.DryRun, r})
+		answer := retentionAnswer{DryRun: c.DryRun, RetentionReport: r}
+		if !c.DryRun {
+			answer.Keys, answer.Callbacks = &r.Keys, &r.Callbacks
+		}
+		return out.encode(answer)
 	}
 	done := func(what string) string {
 		if c.DryRun {
@@ -78,6 +87,15 @@ func (c retentionCmd) tell(out *output, r upkeep.RetentionReport) error {
 		fmt.Fprintf(out.w, "%s: %s\n", f.ID, f.Detail)
 	}
 	return nil
+}
+
+// retentionAnswer is the report as programs read it, without what a dry run does
+// not count.
+type retentionAnswer struct {
+	DryRun bool `json:"dry_run"`
+	upkeep.RetentionReport
+	Keys      *int `json:"keys,omitempty"`
+	Callbacks *int `json:"callbacks,omitempty"`
 }
 
 // eraseCmd removes everything of one person. The number comes on standard input:
@@ -121,10 +139,25 @@ func (c eraseCmd) Run(s *Settings, out *output) error {
 		fmt.Fprintln(out.stderr, "The erasure is not finished. It is written down, and the workers go on with it.")
 		return s.away(err)
 	}
-	if out.json {
-		return out.encode(e)
+	return tellErasure(out, e)
+}
+
+// tellErasure says what was erased. That nothing was found is exit code 1: a
+// number with a slip in it would else look like a person who is erased.
+func tellErasure(out *output, e ledger.Erasure) (err error) {
+	nothing := e.Documents == 0 && e.Requests == 0
+	switch {
+	case out.json:
+		err = out.encode(e)
+	case nothing:
+		_, err = fmt.Fprintln(out.w, "Nothing was found of this person, so nothing was erased: no document and no request is under this number. Look whether it is the right one.")
+	default:
+		_, err = fmt.Fprintf(out.w, "Erased: %s, and %s that had not become one. Each leaves a tombstone; whoever verifies a code is told that the document was erased.\n",
+			counted(e.Documents, "document", "documents"), counted(e.Requests, "request", "requests"))
 	}
-	_, err = fmt.Fprintf(out.w, "Erased: %d documents, and %d requests that had not become one. Each leaves a tombstone; whoever verifies a code is told that the document was erased.\n", e.Documents, e.Requests)
+	if err == nil && nothing {
+		err = failed
+	}
 	return err
 }
 
@@ -153,8 +186,14 @@ func (s *Settings) retention(f *faults) upkeep.Policy {
 	if s.Retention == "" {
 		return policy
 	}
+	said := map[string]bool{}
 	for part := range strings.SplitSeq(s.Retention, ",") {
 		name, text, _ := strings.Cut(strings.TrimSpace(part), "=")
+		if said[name] {
+			f.add("SEGELL_RETENTION", "%q is there twice: say one term for it", name)
+			continue
+		}
+		said[name] = true
 		days, err := strconv.Atoi(strings.TrimSuffix(text, "d"))
 		if err != nil || days < 1 || days > 36500 {
 			f.add("SEGELL_RETENTION", "%q: a name and a number of days from 1 to 36500 are expected, such as travel_form=400d", part)
@@ -180,5 +219,22 @@ func (s *Settings) retention(f *faults) upkeep.Policy {
 	if policy.Keys != 0 && policy.Keys < 2 {
 		f.add("SEGELL_RETENTION", "keys must be kept for 2 days at least: a portal may repeat a request for so long")
 	}
+	if policy.Records != 0 && (policy.Keys == 0 || policy.Keys >= policy.Records) {
+		f.add("SEGELL_RETENTION", "keys must be set, and to less than records=%dd: a request repeated under a key that outlives its document would be issued a second time under the same number", policy.Records)
+	}
+	if name, days := longestFile(policy); policy.Records != 0 && policy.Records < days {
+		f.add("SEGELL_RETENTION", "records=%dd is less than %s=%dd: everything about a document would go before the term of its file", policy.Records, name, days)
+	}
 	return policy
+}
+
+// longestFile is the term by which files are kept longest.
+func longestFile(p upkeep.Policy) (name string, days int) {
+	name, days = "default", p.Default
+	for _, kind := range slices.Sorted(maps.Keys(p.Documents)) {
+		if p.Documents[kind] > days {
+			name, days = kind, p.Documents[kind]
+		}
+	}
+	return name, days
 }

@@ -140,6 +140,9 @@ func (keysReencryptCmd) Run(s *Settings, out *output) error {
 	if err != nil {
 		return err
 	}
+	if len(r.keyset.Old()) == 0 {
+		return outOfStep(fmt.Errorf("%w: no key was primary before %s, so nothing is to be encrypted again", ledger.ErrKeyStep, r.keyset.Primary()))
+	}
 	if err := r.audited("keys.reencrypt", r.keyset.Primary()); err != nil {
 		return s.away(err)
 	}
@@ -150,8 +153,16 @@ func (keysReencryptCmd) Run(s *Settings, out *output) error {
 	if err != nil {
 		return s.away(err)
 	}
-	return out.said(map[string]any{"reencrypted": n, "primary": r.keyset.Primary()}, "%d objects were encrypted again, under the key %s.\n"+
-		"Next: `segell keys retire`, when no process runs with the file of before.", n, r.keyset.Primary())
+	_, next, err := r.next()
+	if err != nil {
+		return s.away(err)
+	}
+	when := ""
+	if next == nextRetire {
+		when = ", when no process runs with the file of before"
+	}
+	return out.said(map[string]any{"reencrypted": n, "primary": r.keyset.Primary(), "next": next}, "Encrypted again, under the key %s: %s.\nNext: %s%s.",
+		r.keyset.Primary(), counted(n, "object", "objects"), next, when)
 }
 
 func (keysRetireCmd) Run(s *Settings, out *output) error {
@@ -159,43 +170,74 @@ func (keysRetireCmd) Run(s *Settings, out *output) error {
 	if err != nil {
 		return err
 	}
+	text, retired, err := ledger.RetireKeys(r.text)
+	if err != nil {
+		return outOfStep(err)
+	}
 	use, err := r.KeyUse(background())
 	if err != nil {
 		return s.away(err)
 	}
 	for _, id := range append(r.keyset.Old(), "unknown") {
 		if use[id] > 0 {
-			return errorWithHint{fmt.Errorf("%w %s: %d objects", ledger.ErrKeyInUse, id, use[id]), "`segell keys reencrypt` encrypts them under the new one", failed}
+			return errorWithHint{fmt.Errorf("%w %s: %s", ledger.ErrKeyInUse, id, counted(use[id], "object", "objects")), "`segell keys reencrypt` encrypts them under the new one", failed}
 		}
-	}
-	text, retired, err := ledger.RetireKeys(r.text)
-	if err != nil {
-		return err
 	}
 	for _, id := range retired {
 		if err := r.audited("keys.retire", id); err != nil {
 			return s.away(err)
 		}
 	}
-	if len(retired) > 0 {
-		if err := r.write(text); err != nil {
-			return err
-		}
+	if err := r.write(text); err != nil {
+		return err
 	}
 	// Looked at once more without the keys: who still wrote with one is found.
 	s.LedgerKeyset = string(text)
 	l, err := s.ledger()
 	if err == nil {
-		err = l.Retire(background())
+		err = l.Retire(background(), retired)
 	}
-	if errors.Is(err, ledger.ErrKeyInUse) {
-		return errors.Join(errorWithHint{err, "a process still writes with the old key: start each again with the new file, then `segell keys reencrypt`; nothing was retired", failed}, writeWhole(r.path, r.text))
+	if err != nil { // the keys stay: the step can be taken again
+		if errors.Is(err, ledger.ErrKeyInUse) {
+			err = errorWithHint{err, "a process still writes with the old key: start each again with the new file, then `segell keys reencrypt`; nothing was retired", failed}
+		}
+		return errors.Join(s.away(err), writeWhole(r.path, r.text))
 	}
-	if err != nil {
-		return s.away(err)
+	return out.said(map[string]any{"retired": retired, "file": r.path}, "Retired: %s.\n"+
+		"Next: give this file to every intake and worker and start each again, then destroy %s.before.", counted(len(retired), "key", "keys"), r.path)
+}
+
+// nextRetire is the step that waits for something else as well.
+const nextRetire = "segell keys retire"
+
+// next says what comes next on the way, and what lies under which key.
+func (r *rotation) next() (use map[string]int, next string, err error) {
+	ctx := background()
+	if use, err = r.KeyUse(ctx); err != nil {
+		return nil, "", err
 	}
-	return out.said(map[string]any{"retired": retired, "file": r.path}, "%d keys were retired.\n"+
-		"Next: give this file to every intake and worker and start each again, then destroy %s.before.", len(retired), r.path)
+	if use["unknown"] > 0 {
+		return use, "find the keyset file with the key under which something lies that this one does not hold", nil
+	}
+	if coming := r.keyset.Coming(); len(coming) > 0 {
+		seen, err := r.KeySeen(ctx, coming[0])
+		if err != nil {
+			return nil, "", err
+		}
+		if !seen {
+			return use, "start every intake and worker again with this file", nil
+		}
+		return use, "segell keys promote", nil
+	}
+	for _, id := range r.keyset.Old() {
+		if use[id] > 0 {
+			return use, "segell keys reencrypt", nil
+		}
+	}
+	if len(r.keyset.Old()) > 0 {
+		return use, nextRetire, nil
+	}
+	return use, "segell keys add", nil
 }
 
 func (keysRotateCmd) Run(s *Settings, out *output) error {
@@ -203,28 +245,9 @@ func (keysRotateCmd) Run(s *Settings, out *output) error {
 	if err != nil {
 		return err
 	}
-	ctx := background()
-	use, err := r.KeyUse(ctx)
+	use, next, err := r.next()
 	if err != nil {
 		return s.away(err)
-	}
-	waiting := use["unknown"]
-	for _, id := range r.keyset.Old() {
-		waiting += use[id]
-	}
-	next := "segell keys add"
-	switch coming := r.keyset.Coming(); {
-	case len(coming) > 0:
-		next = "segell keys promote"
-		if seen, err := r.KeySeen(ctx, coming[0]); err != nil {
-			return s.away(err)
-		} else if !seen {
-			next = "start every intake and worker again with this file"
-		}
-	case waiting > 0:
-		next = "segell keys reencrypt"
-	case len(r.keyset.Old()) > 0:
-		next = "segell keys retire"
 	}
 	if out.json {
 		return out.encode(map[string]any{"primary": r.keyset.Primary(), "coming": r.keyset.Coming(), "old": r.keyset.Old(), "objects": use, "next": next})

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"time"
@@ -16,9 +18,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 
+	"segell/access"
 	"segell/cmd/internal/press"
 	"segell/internal/failpoint"
 	"segell/ledger"
+	"segell/notify"
 	"segell/queue"
 	"segell/storage"
 )
@@ -47,7 +51,9 @@ func serve(s *Settings, log *slog.Logger, doors, works bool) error {
 	parts.Logo, parts.Mark = s.logo(f)
 	parts.Callbacks = s.callbacks(f)
 	var tlsConfig *tls.Config
+	var clients *rereading
 	if doors {
+		clients = newRereading(log)
 		parts.Access = s.access(f)
 		parts.MostUnfinished = s.mostUnfinished(f)
 		tlsConfig = s.tls(f)
@@ -70,6 +76,7 @@ func serve(s *Settings, log *slog.Logger, doors, works bool) error {
 	if err := f.err(); err != nil {
 		return err
 	}
+	s.warn(log, parts.Callbacks, parts.Access.Clients)
 	parts.Bucket = bucket
 	defer parts.Redis.Close()
 	ctx := background()
@@ -107,7 +114,7 @@ func serve(s *Settings, log *slog.Logger, doors, works bool) error {
 			listener = tls.NewListener(listener, tlsConfig)
 		}
 		roles = append(roles, func() error { return press.Serve(ctx, listener, handler, log) },
-			func() error { beside(ctx); return nil })
+			func() error { beside(ctx); return nil }, func() error { clients.watch(ctx, s, p, parts.Callbacks); return nil })
 	}
 	if works {
 		w, err := p.Worker()
@@ -137,6 +144,65 @@ func serve(s *Settings, log *slog.Logger, doors, works bool) error {
 	err = group.Wait()
 	log.Info("ended")
 	return err
+}
+
+// warn tells of settings what is no fault and hardly meant.
+func (s *Settings) warn(log *slog.Logger, callbacks notify.Endpoints, clients *access.Clients) {
+	for _, variable := range strangeVariables(os.Environ()) {
+		log.Warn("a variable is no setting and is passed over: is it misspelled?", "variable", variable)
+	}
+	for _, client := range strangers(callbacks, clients) {
+		log.Warn("callbacks are configured for a client that SEGELL_API_TOKENS does not know: it is never told anything", "client", client)
+	}
+}
+
+// rereading has the doors read again who may use the API when the operator says so.
+type rereading struct {
+	hangups chan os.Signal
+	log     *slog.Logger
+}
+
+func newRereading(log *slog.Logger) *rereading {
+	r := &rereading{hangups: make(chan os.Signal, 1), log: log}
+	signal.Notify(r.hangups, syscall.SIGHUP) // from now on it does not end the process
+	return r
+}
+
+// watch reads SEGELL_API_TOKENS again at each SIGHUP, until ctx ends. What cannot
+// be used changes nothing.
+func (r *rereading) watch(ctx context.Context, s *Settings, p *press.Press, callbacks notify.Endpoints) {
+	defer signal.Stop(r.hangups)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.hangups:
+		}
+		clients, err := s.clientsAgain()
+		if err == nil {
+			err = p.UseClients(clients)
+		}
+		if err != nil {
+			r.log.Error("the clients were read again and cannot be used; those before stay", "why", err)
+			continue
+		}
+		r.log.Info("the clients were read again")
+		for _, client := range strangers(callbacks, clients) {
+			r.log.Warn("callbacks are configured for a client that is no longer known", "client", client)
+		}
+	}
+}
+
+// clientsAgain reads the clients anew.
+func (s *Settings) clientsAgain() (*access.Clients, error) {
+	next, err := s.reread()
+	if err != nil {
+		return nil, err
+	}
+	if why, ok := next.unread["SEGELL_API_TOKENS"]; ok {
+		return nil, errors.New("SEGELL_API_TOKENS " + why)
+	}
+	return access.ReadClients(next.APITokens)
 }
 
 func listen(variable, address string) (net.Listener, error) {

@@ -26,6 +26,7 @@ import (
 	"testing"
 	"time"
 
+	"segell/access"
 	"segell/internal/judges"
 	"segell/internal/servers"
 )
@@ -342,11 +343,16 @@ func (h *house) count(prefix string) (n int) {
 func TestIntakeAndWorkerApart(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, servers.RedisOptions{})
-	h.start("intake", map[string]string{"SEGELL_SEAL_P12_FILE": "", "SEGELL_SEAL_PASSWORD_FILE": ""}) // the door has no key
+	callbacks := `{"portale":{"url":"https://portal.example","secrets":["whsec_` + strings.Repeat("c2VjcmV0", 4) + `"]}}`
+	door := h.start("intake", map[string]string{"SEGELL_SEAL_P12_FILE": "", "SEGELL_SEAL_PASSWORD_FILE": "", // the door has no key
+		"SEGELL_CALLBACKS": callbacks, "SEGELL_RETENTON": "default=1d"})
+	door.said(`level=WARN msg="a variable is no setting .* variable=SEGELL_RETENTON`)
+	door.said(`level=WARN msg="callbacks are configured for a client that SEGELL_API_TOKENS does not know.* client=portale`)
 	ids, err := h.post(5)
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.readClientsAgain(door)
 	if out, code := h.run("jobs", "show", ids[0]); code != 0 || !strings.Contains(out, "espera torn") {
 		t.Errorf("jobs show without a worker: %d %s", code, out)
 	}
@@ -365,6 +371,40 @@ func TestIntakeAndWorkerApart(t *testing.T) {
 	}
 	if out, code := h.run("jobs", "cancel", ids[0], "--reason", "asked_again"); code != 1 || !strings.Contains(out, "ja té document") {
 		t.Errorf("jobs cancel of an issued request: %d %s", code, out)
+	}
+}
+
+// readClientsAgain changes who may use the API while the doors are open: what
+// cannot be used changes nothing, and no call is lost.
+func (h *house) readClientsAgain(door *process) {
+	h.t.Helper()
+	path := h.settings["SEGELL_API_TOKENS_FILE"]
+	before, err := os.ReadFile(path)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	other, line, err := access.NewToken("office")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	again := func(tokens, said string, mine, others int) {
+		h.t.Helper()
+		h.file(filepath.Base(path), tokens)
+		if err := door.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			h.t.Fatal(err)
+		}
+		door.said(said)
+		for token, want := range map[string]int{h.token: mine, other: others} {
+			if status, _, text := stranger(h.t, "GET", h.settings["SEGELL_PUBLIC_URL"]+"/v1/requests/none", map[string]string{"Authorization": "Bearer " + token}, nil); status != want {
+				h.t.Errorf("after %s: %d %s, want %d", said, status, text, want)
+			}
+		}
+	}
+	again(string(before)+"office hunter2\n", `level=ERROR msg="the clients were read again and cannot be used; those before stay" why=.*line 3 `, 404, 401)
+	again(line+"\n", `level=INFO msg="the clients were read again"`, 401, 404)
+	again(string(before), `(?s)(msg="the clients were read again"\n.*){2}`, 404, 401)
+	if strings.Contains(door.log.String(), "hunter2") {
+		h.t.Error("the log tells what a line holds")
 	}
 }
 

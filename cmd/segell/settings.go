@@ -422,6 +422,9 @@ func (s *Settings) level(command string) slog.Level {
 	return level
 }
 
+// fileOf is the variable that names the file of a setting.
+func fileOf(variable string) string { return strings.TrimSuffix(variable, "_FILE") + "_FILE" }
+
 // configCmd prints the settings in force.
 type configCmd struct{}
 
@@ -447,6 +450,12 @@ func (configCmd) Run(s *Settings, out *output) error {
 			shown = withoutPasswords(shown)
 		}
 		rows = append(rows, []string{variable, shown})
+		if file := os.Getenv(fileOf(variable)); file != "" && fileOf(variable) != variable {
+			rows = append(rows, []string{fileOf(variable), file})
+		}
+	}
+	for _, variable := range strangeVariables(os.Environ()) {
+		fmt.Fprintf(out.stderr, "%s is no setting and is passed over: is it misspelled?\n", variable)
 	}
 	if out.json {
 		all := map[string]string{}

@@ -2,8 +2,12 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"segell/access"
+	"segell/templates"
 )
 
 type tokenCmd struct {
@@ -17,7 +21,29 @@ type tokenNewCmd struct {
 	Expires string `help:"The last day on which it is good, such as 2027-06-30; without it it does not end."`
 }
 
+// check refuses what the reader of the tokens would refuse without naming it, and
+// a token that is dead at birth.
+func (c tokenNewCmd) check(now time.Time) error {
+	if c.Kinds != "" {
+		for kind := range strings.SplitSeq(c.Kinds, ",") {
+			if known := kindNames(); !slices.Contains(known, kind) {
+				return fmt.Errorf("--kinds: there is no kind %q: they are %s", kind, strings.Join(known, ", "))
+			}
+		}
+	}
+	if c.Expires != "" {
+		day, err := time.ParseInLocation(time.DateOnly, c.Expires, templates.Andorra)
+		if err == nil && !day.AddDate(0, 0, 1).After(now) { // what is no day, the reader of the tokens tells
+			return fmt.Errorf("--expires: %s is over: the token would be good on no day", c.Expires)
+		}
+	}
+	return nil
+}
+
 func (c tokenNewCmd) Run(out *output) error {
+	if err := c.check(time.Now()); err != nil {
+		return errorWithHint{err, "`segell token new --help` tells what each may be", askedWrong}
+	}
 	var allowed []string
 	for _, word := range []struct{ name, value string }{{"scopes", c.Scopes}, {"kinds", c.Kinds}, {"expires", c.Expires}} {
 		if word.value != "" {

@@ -75,6 +75,7 @@ type Press struct {
 	Queue   *queue.Queue
 	Metrics *prometheus.Registry // everything that this process counts, for the admin port
 	parts   Parts
+	gate    *access.Gate // of the doors, once they are made
 }
 
 // New opens the ledger and the queue.
@@ -99,6 +100,7 @@ func (p *Press) Doors() (http.Handler, func(context.Context), error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	p.gate = gate
 	api, err := intake.New(intake.Config{Ledger: p.Ledger, Queue: p.Queue, Access: gate, Log: p.parts.Log, Now: p.parts.Now,
 		PublicURL: p.parts.PublicURL, Version: p.parts.Version, MostUnfinished: p.parts.MostUnfinished})
 	if err != nil {
@@ -127,6 +129,10 @@ func (p *Press) Doors() (http.Handler, func(context.Context), error) {
 		api.Run(ctx)
 	}, nil
 }
+
+// UseClients lets other clients in at the doors from now on; see access.Gate.Use.
+// Doors must have been called.
+func (p *Press) UseClients(clients *access.Clients) error { return p.gate.Use(clients) }
 
 // auditRefusal writes down that a known client asked for what it may not have.
 func (p *Press) auditRefusal(ctx context.Context, r access.Refused) error {
