@@ -249,6 +249,7 @@ func TestRefusals(t *testing.T) {
 		"an unknown kind":      {"POST", "/v1/documents/death_certificate", good, nil, 404, "unknown-kind"},
 		"an unknown address":   {"GET", "/v2/everything", "", nil, 404, "not-found"},
 		"another method":       {"GET", path, "", nil, 405, "method-not-allowed"},
+		"one that has a body":  {"TRACE", path, "{}", nil, 405, "method-not-allowed"},
 		"not JSON":             {"POST", path, "{", nil, 400, "malformed-json"},
 		"an array":             {"POST", path, "[]", nil, 400, "malformed-json"},
 		"nothing":              {"POST", path, "", nil, 400, "bad-request"},

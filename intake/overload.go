@@ -68,9 +68,10 @@ func (a *API) bodies(most int64, within time.Duration, next http.Handler) http.H
 		case r.ContentLength == 0 || r.Body == http.NoBody:
 			next.ServeHTTP(w, r)
 			return
-		case r.Method != http.MethodPost: // nothing here reads it
+		case r.Method != http.MethodPost: // nothing here reads it: it takes no place, and is not waited for
 			access.Dismiss(w, r)
-			a.problem("bad-request", "A request with the method "+r.Method+" has no body here.").write(w)
+			r.ContentLength = 0
+			next.ServeHTTP(w, r)
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), within)

@@ -106,12 +106,19 @@ func TestTheServiceIsWhatItsDescriptionSays(t *testing.T) {
 	n := apiExamples(t)
 	within, cancel := context.WithTimeout(t.Context(), 5*time.Minute+time.Duration(n)*10*time.Second)
 	defer cancel()
-	schemathesis := exec.CommandContext(within, apiJudge(t, "venv/bin/schemathesis"), "--config-file", filepath.Join(rules, "schemathesis.toml"),
-		"run", door+"/openapi.json", "--url", crowd(t, door), "--header", "Authorization: Bearer "+h.token, "--checks", "all", "--max-examples", strconv.Itoa(n),
-		"--seed", "1", "--request-timeout", "60", "--workers", "2", "--warnings", "off", "--no-color")
-	schemathesis.Dir = t.TempDir() // where it keeps what it found
-	schemathesis.Env = append(os.Environ(), "SEGELL_API_RULES="+rules)
-	out, err := schemathesis.CombinedOutput()
+	judge := func() ([]byte, error) {
+		schemathesis := exec.CommandContext(within, apiJudge(t, "venv/bin/schemathesis"), "--config-file", filepath.Join(rules, "schemathesis.toml"),
+			"run", door+"/openapi.json", "--url", crowd(t, door), "--header", "Authorization: Bearer "+h.token, "--checks", "all", "--max-examples", strconv.Itoa(n),
+			"--seed", "1", "--request-timeout", "60", "--workers", "2", "--warnings", "off", "--no-color")
+		schemathesis.Dir = t.TempDir() // where it keeps what it found
+		schemathesis.Env = append(os.Environ(), "SEGELL_API_RULES="+rules)
+		return schemathesis.CombinedOutput()
+	}
+	out, err := judge()
+	if err != nil && bytes.Contains(out, []byte("AST constructor recursion depth mismatch")) {
+		// A fault of CPython 3.11's own, seen once in about thirty runs: nothing was judged.
+		out, err = judge()
+	}
 	if err != nil {
 		t.Errorf("schemathesis: %v\n%s", err, out)
 		return
