@@ -167,7 +167,7 @@ type role struct {
 	ended   chan struct{}
 	stopped bool
 	deaths  int
-	refused int      // starts that it refused, for its seal certificate was not valid by its clock
+	refused int      // starts that it refused: its certificate had not begun by its clock, its bucket kept no promise
 	failed  []string // how it ended when nobody had killed it
 	log     *lastLines
 }
@@ -228,6 +228,8 @@ func (r *role) start() error {
 		case errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signaled():
 		case strings.Contains(words, "the configuration is not right") && strings.Contains(words, "has not begun"):
 			r.refused++ // as it must while the clock is behind; the supervisor tries again
+		case strings.Contains(words, "does not serve the bucket"):
+			r.refused++ // the proof of the bucket met a store that loses its answers
 		default:
 			r.failed = append(r.failed, fmt.Sprintf("%v: %.500s", err, words)) // nobody told it to end like this
 		}
