@@ -70,7 +70,7 @@ func TestFaults(t *testing.T) {
 	}
 	began := time.Now()
 	v := h.verdict(ctx, all)
-	t.Logf("%d faults struck:%s\n%d processes died or would not start (%d: by their clock their certificate had not begun, or the store failed its proof); the portal repeated %d times after no answer or a 5xx, %d times after a 429, and was promised %d documents\n"+
+	t.Logf("%d faults struck:%s\n%d processes died or would not start (%d of them said why they would not); the portal repeated %d times after no answer or a 5xx, %d times after a 429, and was promised %d documents\n"+
 		"settled %v after the last fault: %s", total, table, deaths, refused, p.repeats.Load(), p.full.Load(), p.accepted.Load(), time.Since(began).Round(time.Second), v)
 	if total < faults {
 		t.Errorf("only %d of %d faults struck", total, faults)

