@@ -48,7 +48,7 @@ func Chosen(r *http.Request) (tag string, asked bool) {
 var frameHTML string
 
 // Template reads a page. It begins with {{template "head" .}}, for which its data
-// have Title, Institution, Style and Icon.
+// have Title, Institution, Style and Icon; {{template "sign" NAME}} is the sign of an answer.
 func Template(page string) (*template.Template, error) {
 	t, err := template.New("page").Parse(page)
 	if err != nil {
