@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"segell/ledger"
 	"segell/storage"
@@ -296,5 +297,35 @@ func TestUnregister(t *testing.T) {
 	}
 	if left := keys(t, s.bucket, "codes/"); len(left) != 1 { // the neighbour's
 		t.Errorf("codes left: %q", left)
+	}
+}
+
+// Only what never became a document leaves traces that may go, and only long after.
+func TestSweepTraces(t *testing.T) {
+	s := newSetting(t)
+	h := newHousehold(t, s)
+	later := s.config
+	later.Now = func() time.Time { return noon.AddDate(1, 0, 0) }
+	l := open(t, later)
+	if _, err := l.SweepTraces(t.Context(), noon.AddDate(1, 0, -1), false); err == nil {
+		t.Error("traces of yesterday may go")
+	}
+	all := len(keys(t, s.bucket, ""))
+	for _, step := range []struct {
+		before time.Time
+		dryRun bool
+		want   int
+	}{{noon, false, 0}, {noon.AddDate(0, 0, 1), true, 2}, {noon.AddDate(0, 0, 1), false, 2}, {noon.AddDate(0, 0, 1), false, 0}} {
+		if n, err := l.SweepTraces(t.Context(), step.before, step.dryRun); err != nil || n != step.want {
+			t.Errorf("%+v: %d, %v", step, n, err)
+		}
+	}
+	for _, key := range keys(t, s.bucket, "") {
+		if !strings.HasPrefix(key, "notify/") && strings.Contains(key, h.cancelled) {
+			t.Errorf("%s is left", key)
+		}
+	}
+	if left := len(keys(t, s.bucket, "")); left != all-2 {
+		t.Errorf("of %d objects %d are left", all, left)
 	}
 }

@@ -23,7 +23,9 @@ func recordKey(id string) string  { return "records/" + day(id) + "/" + id }
 // DocumentKey is where the sealed PDF of a request lies.
 func DocumentKey(id string) string { return "documents/" + day(id) + "/" + id + ".pdf" }
 
-func holderKey(holder, id string) string { return "holders/v1/" + holder + "/" + id }
+const holdersPrefix = "holders/v1/"
+
+func holderKey(holder, id string) string { return holdersPrefix + holder + "/" + id }
 
 const idempotencyPrefix = "idempotency/v1/"
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"segell/storage"
@@ -150,6 +151,73 @@ func (l *Ledger) SweepKeys(ctx context.Context, before time.Time) (swept int, er
 			return swept, fmt.Errorf("deleting a key of idempotency: %w", err)
 		}
 		swept++
+	}
+	return swept, nil
+}
+
+// SweepTraces deletes what is left of requests that were accepted before a time and
+// never became a document: tombstones of what was cancelled, and pointers in
+// holders' histories to nothing. It returns how many of both; with dryRun it only
+// counts. It lists the documents of the days before that time and all pointers.
+//
+// The key of a document is free after it, so that time must be long after whatever
+// could still issue it: MaxWait at least.
+func (l *Ledger) SweepTraces(ctx context.Context, before time.Time, dryRun bool) (swept int, err error) {
+	if l.now().Sub(before) < MaxWait {
+		return 0, fmt.Errorf("traces younger than %v may still be needed", MaxWait)
+	}
+	sweep := func(key, id string) error {
+		if !TimeOf(id).Before(before) {
+			return nil
+		}
+		for _, needed := range []string{recordKey(id), requestKey(id)} {
+			switch _, err := l.objects.Head(ctx, needed); {
+			case err == nil:
+				return nil
+			case !errors.Is(err, storage.ErrNotFound):
+				return fmt.Errorf("looking whether a trace is needed: %w", err)
+			}
+		}
+		swept++
+		if dryRun {
+			return nil
+		}
+		if err := l.objects.Delete(ctx, key); err != nil {
+			return fmt.Errorf("deleting the trace of a request: %w", err)
+		}
+		return l.dropVersions(ctx, key)
+	}
+	for day, err := range l.days(ctx, "documents/", 3) {
+		if err != nil {
+			return swept, fmt.Errorf("listing documents: %w", err)
+		}
+		if begins, err := time.Parse("documents/2006/01/02/", day); err != nil || !begins.Before(before) {
+			continue
+		}
+		for info, err := range l.objects.List(ctx, day, "") {
+			if err != nil {
+				return swept, fmt.Errorf("listing documents: %w", err)
+			}
+			id := strings.TrimSuffix(strings.TrimPrefix(info.Key, day), ".pdf")
+			if info.Size > 0 || CheckID(id) != nil {
+				continue // a document is never empty
+			}
+			if err := sweep(info.Key, id); err != nil {
+				return swept, err
+			}
+		}
+	}
+	for info, err := range l.objects.List(ctx, holdersPrefix, "") {
+		if err != nil {
+			return swept, fmt.Errorf("listing holders' histories: %w", err)
+		}
+		id := info.Key[strings.LastIndexByte(info.Key, '/')+1:]
+		if CheckID(id) != nil {
+			continue
+		}
+		if err := sweep(info.Key, id); err != nil {
+			return swept, err
+		}
 	}
 	return swept, nil
 }

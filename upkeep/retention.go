@@ -25,7 +25,7 @@ type Policy struct {
 	Documents map[string]int
 	Default   int
 	// Records is how long after its issue a document can be verified. Its file goes
-	// then at the latest.
+	// then at the latest, and so does what is left of requests that never became one.
 	Records int
 	// Failed is when a request that failed, and that nobody retried, is cancelled
 	// and its data removed.
@@ -54,6 +54,7 @@ type RetentionReport struct {
 	Files     int    `json:"files"`     // removed, their records kept
 	Records   int    `json:"records"`   // removed, with their files
 	Cancelled int    `json:"cancelled"` // requests that had failed
+	Traces    int    `json:"traces"`    // of requests that never became a document
 	Keys      int    `json:"keys"`      // of idempotency; not counted in a dry run
 	Callbacks int    `json:"callbacks"` // that had been given up; not counted in a dry run
 	Failed    int    `json:"failed"`
@@ -76,7 +77,7 @@ type RetentionFailure struct {
 func (r *Retention) Pass(ctx context.Context, dryRun bool, progress func(RetentionReport)) (RetentionReport, error) {
 	p := &retentionPass{Retention: r, dryRun: dryRun, progress: progress, now: r.Now()}
 	p.Failures = []RetentionFailure{}
-	for _, part := range []func(context.Context) error{p.register, p.failures, p.keys} {
+	for _, part := range []func(context.Context) error{p.register, p.failures, p.traces, p.keys} {
 		if err := part(ctx); err != nil {
 			return p.RetentionReport, err
 		}
@@ -201,6 +202,20 @@ func (p *retentionPass) failures(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// traces removes what is left of requests that were cancelled, when their record
+// would go if they had one.
+func (p *retentionPass) traces(ctx context.Context) (err error) {
+	if p.Policy.Records == 0 {
+		return nil
+	}
+	before := p.now.AddDate(0, 0, -p.Policy.Records)
+	if longest := p.now.Add(-ledger.MaxWait); before.After(longest) {
+		before = longest
+	}
+	p.Traces, err = p.Ledger.SweepTraces(ctx, before, p.dryRun)
+	return err
+}
+
 func (p *retentionPass) keys(ctx context.Context) error {
 	if p.Policy.Keys == 0 || p.dryRun {
 		return nil
@@ -224,17 +239,17 @@ func (r *Retention) Job(every time.Duration, metrics prometheus.Registerer) Job 
 	}
 	return Job{Name: RetentionJob, Every: every, Pass: func(ctx context.Context) error {
 		report, err := r.Pass(ctx, false, nil)
-		for what, n := range map[string]int{"file": report.Files, "record": report.Records, "failed_request": report.Cancelled, "idempotency_key": report.Keys, "callback": report.Callbacks} {
+		for what, n := range map[string]int{"file": report.Files, "record": report.Records, "failed_request": report.Cancelled, "trace": report.Traces, "idempotency_key": report.Keys, "callback": report.Callbacks} {
 			removed.WithLabelValues(what).Add(float64(n))
 		}
 		failed.Set(float64(report.Failed))
-		log := r.Log.With("files", report.Files, "records", report.Records, "cancelled", report.Cancelled, "keys", report.Keys, "failed", report.Failed)
+		log := r.Log.With("files", report.Files, "records", report.Records, "cancelled", report.Cancelled, "traces", report.Traces, "keys", report.Keys, "failed", report.Failed)
 		switch {
 		case err != nil:
 			log.Warn("the retention ended early", "why", err)
 		case report.Failed > 0:
 			log.Error("not everything whose time is over could be removed", "advice", "segell retention --dry-run tells each")
-		case report.Files+report.Records+report.Cancelled+report.Keys > 0:
+		case report.Files+report.Records+report.Cancelled+report.Traces+report.Keys > 0:
 			log.Info("what had been kept long enough was removed")
 		}
 		return err

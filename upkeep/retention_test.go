@@ -69,7 +69,7 @@ func (k *kept) pass(day int) upkeep.RetentionReport {
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	if dry.Files != wet.Files || dry.Records != wet.Records || dry.Cancelled != wet.Cancelled || dry.Failed+wet.Failed != 0 || !wet.Complete {
+	if dry.Files != wet.Files || dry.Records != wet.Records || dry.Cancelled != wet.Cancelled || dry.Traces != wet.Traces || dry.Failed+wet.Failed != 0 || !wet.Complete {
 		k.t.Errorf("day %d: the dry run says %+v, the real one %+v", day, dry, wet)
 	}
 	return wet
@@ -121,8 +121,13 @@ func TestRetention(t *testing.T) {
 				}
 			}
 		case 1001:
-			if _, err := k.Ledger.Look(ctx, extract); !errors.Is(err, ledger.ErrNotFound) {
-				t.Errorf("a record whose time is over is still there: %v", err)
+			for _, id := range []string{extract, failed} {
+				if _, err := k.Ledger.Look(ctx, id); !errors.Is(err, ledger.ErrNotFound) {
+					t.Errorf("a request whose time is over is still there: %v", err)
+				}
+			}
+			if r.Traces != 2 {
+				t.Errorf("of a request that was cancelled %d traces were removed, want its tombstone and its pointer", r.Traces)
 			}
 		}
 	}

@@ -76,7 +76,8 @@ func (c retentionCmd) tell(out *output, r upkeep.RetentionReport) error {
 		return what
 	}
 	rows := [][]string{{"looked at", strconv.Itoa(r.LookedAt), ""}, {done("files"), strconv.Itoa(r.Files), "removed; they can still be verified"},
-		{done("records"), strconv.Itoa(r.Records), "removed, with their files"}, {done("failed requests"), strconv.Itoa(r.Cancelled), "cancelled, their data removed"}}
+		{done("records"), strconv.Itoa(r.Records), "removed, with their files"}, {done("failed requests"), strconv.Itoa(r.Cancelled), "cancelled, their data removed"},
+		{done("traces"), strconv.Itoa(r.Traces), "of requests that never became a document, removed"}}
 	if !c.DryRun {
 		rows = append(rows, []string{"keys of idempotency", strconv.Itoa(r.Keys), "forgotten"}, []string{"callbacks that were given up", strconv.Itoa(r.Callbacks), "removed"})
 	}
