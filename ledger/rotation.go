@@ -35,7 +35,7 @@ var ErrKeyInUse = errors.New("something is still encrypted under the key")
 var ErrKeyStep = errors.New("not the next step of a rotation")
 
 // What is encrypted under the keyset, at places that are their own context.
-var encryptedPrefixes = []string{requestsPrefix, workPrefix}
+var encryptedPrefixes = []string{requestsPrefix, workPrefix, staffTOTPPrefix}
 
 const (
 	canaryPrefix  = "keys/canary/"

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -18,7 +19,8 @@ import (
 )
 
 // Issuer is a running OpenID Connect issuer (npm's oidc-provider) that gives
-// access tokens for client credentials.
+// access tokens for client credentials and lets staff in at console-app, whose
+// secret is secret-of-console-app.
 type Issuer struct {
 	process
 	keys string
@@ -106,6 +108,38 @@ func (i *Issuer) Token(client, resource string, scopes ...string) string {
 		i.t.Fatalf("servers: the issuer gives no token: %s %s %v", answer.Status, given.Error, err)
 	}
 	return given.Token
+}
+
+// LogIn is a browser: it goes where begin sends it, logs in there as a person
+// (issuer.mjs lists them), and returns the address at the console that it is sent
+// back to. It does not ask for that one.
+func (i *Issuer) LogIn(begin, login string) *url.URL {
+	i.t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	browser := http.Client{Jar: jar, Timeout: 10 * time.Second, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		if r.URL.Host != i.address() {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}}
+	page, err := browser.Get(begin)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	page.Body.Close()
+	answer, err := browser.PostForm(page.Request.URL.String(), url.Values{"login": {login}})
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	answer.Body.Close()
+	back, err := answer.Location()
+	if err != nil {
+		i.t.Fatalf("servers: the issuer does not send %s back: %s at %s", login, answer.Status, answer.Request.URL.Path)
+	}
+	return back
 }
 
 // Key makes a private key of the issuer's, to be published under id.
