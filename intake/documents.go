@@ -139,6 +139,7 @@ func (a *API) take(ctx context.Context, s submission) (ledger.Receipt, *Problem)
 	}
 	if !receipt.Repeated {
 		a.Queue.Accepted()
+		a.Queue.Changed(receipt.ID)
 	}
 	if !receipt.Finished {
 		a.enqueuer.enqueue(ctx, receipt.ID, receipt.Queue)

@@ -270,8 +270,10 @@ func (w *statusWriter) Write(p []byte) (int, error) {
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // huma keeps its way of making errors in package variables. Ours are set once:
-// every refusal of its own becomes a problem of our registry.
+// every refusal of its own becomes a problem of our registry. Another API in the
+// process has its own way, which is asked for what is none of ours.
 func init() {
+	others := huma.NewErrorWithContext
 	huma.NewError = func(status int, detail string, _ ...error) huma.StatusError {
 		return &Problem{Status: status, Title: http.StatusText(status), Detail: detail}
 	}
@@ -281,6 +283,6 @@ func init() {
 				return a.ofStatus(status, detail, errs...)
 			}
 		}
-		return huma.NewError(status, detail, errs...)
+		return others(c, status, detail, errs...)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -38,6 +39,7 @@ type AuditEntry struct {
 	Why   string `json:"why,omitempty"`   // the reason that was given; no personal data
 	From  string `json:"from,omitempty"`  // address or host
 	Count int    `json:"count,omitempty"` // how many alike, where one entry stands for several
+	Bulk  string `json:"bulk,omitempty"`  // id of the bulk that it was done in
 }
 
 // AuditRecord is an entry as it lies in its chain.
@@ -62,8 +64,24 @@ var ErrAuditEntry = errors.New("not an entry for the audit trail")
 
 // auditTrail is this process's chain.
 type auditTrail struct {
-	mu   sync.Mutex // held for as long as a write lasts: entries are in an order
-	head AuditHead
+	mu       sync.Mutex // held for as long as a write lasts: entries are in an order
+	head     AuditHead
+	kept     atomic.Pointer[AuditHead] // the head, for who must not wait for a write
+	watchers []func(AuditRecord, AuditHead)
+}
+
+// follow moves the head on to an entry that lies in the bucket, and tells who
+// watches, unless it cannot be read.
+func (t *auditTrail) follow(record AuditRecord, body []byte) {
+	t.head.follow(body)
+	head := t.head
+	t.kept.Store(&head)
+	if record.Sequence != head.Sequence {
+		return
+	}
+	for _, told := range t.watchers {
+		told(record, head)
+	}
 }
 
 func auditKey(writer string, sequence int64) string {
@@ -102,7 +120,8 @@ func (l *Ledger) Audit(ctx context.Context, e AuditEntry) error {
 			if err != nil {
 				return fmt.Errorf("reading back the audit trail: %w", err)
 			}
-			head.follow(object.Body)
+			before, _ := readAudit(object) // what is no entry stands in the chain all the same
+			l.audit.follow(before, object.Body)
 			if bytes.Equal(object.Body, body) {
 				return nil
 			}
@@ -111,7 +130,7 @@ func (l *Ledger) Audit(ctx context.Context, e AuditEntry) error {
 		if err != nil {
 			return fmt.Errorf("writing to the audit trail: %w", err)
 		}
-		head.follow(body)
+		l.audit.follow(record, body)
 		return nil
 	}
 }
@@ -135,6 +154,12 @@ var (
 
 const auditWhyLength = 200
 
+// CheckReason returns an error wrapping ErrAuditEntry for a reason that the trail
+// may not hold: for who wants to say so before anything is begun.
+func CheckReason(why string) error {
+	return AuditEntry{Who: "staff", What: "jobs.retry", Why: why}.check()
+}
+
 // check refuses what a trail that nobody may ever change must not hold. It
 // cannot know a name: the commands say so to who types a reason.
 func (e AuditEntry) check() error {
@@ -154,6 +179,8 @@ func (e AuditEntry) check() error {
 		fault = "where it came from is too long"
 	case e.Count < 0:
 		fault = "the count is below nought"
+	case e.Bulk != "" && CheckID(e.Bulk) != nil:
+		fault = "the bulk that it was done in is no id"
 	}
 	if fault != "" {
 		return fmt.Errorf("%w: %s", ErrAuditEntry, fault)
@@ -178,21 +205,60 @@ func (l *Ledger) AuditTrail(ctx context.Context) iter.Seq2[AuditRecord, error] {
 	}
 }
 
+// auditAhead is how many entries are read at a time: each is small, and a bucket
+// takes as long for each as for many beside each other.
+const auditAhead = 16
+
+// auditObjects yields the objects of the trail in their order.
 func (l *Ledger) auditObjects(ctx context.Context) iter.Seq2[storage.Object, error] {
 	return func(yield func(storage.Object, error) bool) {
-		for info, err := range l.objects.List(ctx, auditPrefix, "") {
-			var object storage.Object
-			if err == nil {
-				object, err = l.objects.Get(ctx, info.Key)
+		ctx, stop := context.WithCancel(ctx)
+		var reading sync.WaitGroup
+		defer reading.Wait()
+		places := make(chan chan auditObject, auditAhead)
+		defer func() {
+			stop()
+			for range places { // until whoever lists has ended
 			}
-			if err != nil {
-				yield(storage.Object{}, fmt.Errorf("reading the audit trail: %w", err))
+		}()
+		reading.Go(func() { l.readAhead(ctx, &reading, places) })
+		for place := range places {
+			got := <-place
+			if got.err != nil {
+				yield(storage.Object{}, fmt.Errorf("reading the audit trail: %w", got.err))
 				return
 			}
-			if !yield(object, nil) {
+			if !yield(got.Object, nil) {
 				return
 			}
 		}
+	}
+}
+
+type auditObject struct {
+	storage.Object
+	err error
+}
+
+// readAhead reads the trail, several objects at once, and gives each its place in
+// the order.
+func (l *Ledger) readAhead(ctx context.Context, reading *sync.WaitGroup, places chan<- chan auditObject) {
+	defer close(places)
+	for info, err := range l.objects.List(ctx, auditPrefix, "") {
+		place := make(chan auditObject, 1)
+		select {
+		case places <- place:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			place <- auditObject{err: err}
+			return
+		}
+		reading.Go(func() {
+			object, err := l.objects.Get(ctx, info.Key)
+			place <- auditObject{object, err}
+		})
 	}
 }
 
@@ -231,6 +297,9 @@ func (l *Ledger) VerifyAudit(ctx context.Context, known []AuditHead) (AuditRepor
 	for _, head := range known {
 		if expected[head.Writer] == nil {
 			expected[head.Writer] = map[int64]string{}
+		}
+		if sum, twice := expected[head.Writer][head.Sequence]; twice && sum != head.SHA256 {
+			report.Faults = append(report.Faults, AuditFault{head.Writer, head.Sequence, "two different heads from before say to be it"})
 		}
 		expected[head.Writer][head.Sequence] = head.SHA256
 	}

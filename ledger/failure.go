@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync"
 	"time"
 
 	"segell/storage"
@@ -62,6 +63,7 @@ func (l *Ledger) GiveUp(ctx context.Context, f Failure) error {
 	}
 	// Whoever cancels writes the tombstone first and then looks for a failure; here
 	// it is the other way round, so that one of the two sees the other's.
+	// Where it ends before it has looked, Failures and Look see both.
 	if _, err := l.Issued(ctx, f.ID); errors.Is(err, ErrCancelled) {
 		return errors.Join(ErrCancelled, l.clear(ctx, f.ID))
 	}
@@ -79,32 +81,80 @@ func (l *Ledger) Failure(ctx context.Context, id string) (Failure, error) {
 	return f, nil
 }
 
+// failuresAtOnce is how many failures are read at a time.
+const failuresAtOnce = 16
+
 // Failures yields every request that was given up, oldest request first. One
 // that cannot be read is yielded with its id and an error, and the others follow;
-// a listing that fails ends it. A failure whose request is gone (another run
-// had issued it all the same) is taken away.
+// a listing that fails ends it. A failure whose request is gone (another run had
+// issued it all the same) or was cancelled (a process ended between the failure
+// and its look for a tombstone) is taken away.
 func (l *Ledger) Failures(ctx context.Context) iter.Seq2[Failure, error] {
 	return func(yield func(Failure, error) bool) {
+		var ids []string
 		for id, err := range l.ids(ctx, failuresPrefix) {
 			if err != nil {
-				yield(Failure{}, fmt.Errorf("listing failures: %w", err))
+				if l.yieldFailures(ctx, ids, yield) {
+					yield(Failure{}, fmt.Errorf("listing failures: %w", err))
+				}
 				return
 			}
-			f, err := l.Failure(ctx, id)
-			if errors.Is(err, ErrNotFound) {
-				continue // retried while we listed
-			}
-			if _, gone := l.QueueOf(ctx, id); errors.Is(gone, ErrNotFound) {
-				// Best effort: the next listing will come by again.
-				_ = l.objects.Delete(ctx, failureKey(id))
-				continue
-			}
-			f.ID = id
-			if !yield(f, err) {
-				return
+			if ids = append(ids, id); len(ids) == failuresAtOnce {
+				if !l.yieldFailures(ctx, ids, yield) {
+					return
+				}
+				ids = ids[:0]
 			}
 		}
+		l.yieldFailures(ctx, ids, yield)
 	}
+}
+
+// yieldFailures reads failures at a time and yields them in their order, until
+// yield has enough.
+func (l *Ledger) yieldFailures(ctx context.Context, ids []string, yield func(Failure, error) bool) (more bool) {
+	type looked struct {
+		failure Failure
+		err     error
+		stands  bool
+	}
+	found := make([]looked, len(ids))
+	var all sync.WaitGroup
+	for i, id := range ids {
+		all.Go(func() {
+			f, err := l.Failure(ctx, id)
+			f.ID = id
+			found[i] = looked{f, err, !errors.Is(err, ErrNotFound) && l.stands(ctx, id)}
+		})
+	}
+	all.Wait()
+	for _, one := range found {
+		if one.stands && !yield(one.failure, one.err) {
+			return false
+		}
+	}
+	return true
+}
+
+// stands reports whether a failure tells the truth still. One that does not is
+// taken away, best effort: the next listing will come by again.
+func (l *Ledger) stands(ctx context.Context, id string) bool {
+	if _, err := l.QueueOf(ctx, id); errors.Is(err, ErrNotFound) {
+		_ = l.objects.Delete(ctx, failureKey(id))
+		return false
+	}
+	if l.cancelled(ctx, id) {
+		_ = l.clear(ctx, id)
+		return false
+	}
+	return true
+}
+
+// cancelled reports whether the tombstone of a cancelled request lies there. Most
+// often nothing does, and then a GET costs less than a HEAD, see Issued.
+func (l *Ledger) cancelled(ctx context.Context, id string) bool {
+	object, err := l.objects.Get(ctx, DocumentKey(id))
+	return err == nil && object.Metadata[metadataTombstone] == string(StateCancelled)
 }
 
 // Reopen deletes the failure of a request so that it is unfinished again. If its

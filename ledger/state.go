@@ -67,6 +67,8 @@ func (l *Ledger) Look(ctx context.Context, id string) (Standing, error) {
 			State: StateAccepted, IssuedAt: request.IssuedAt}
 		failure, err := l.Failure(ctx, id)
 		switch {
+		case err == nil && l.cancelled(ctx, id): // both wrote at once, and neither cleared up
+			return l.buried(ctx, id)
 		case err == nil:
 			standing.State, standing.Failure = StateFailed, &failure
 		case !errors.Is(err, ErrNotFound):

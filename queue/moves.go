@@ -33,15 +33,25 @@ const (
 	muteFor = time.Second
 )
 
-// Tell passes a hint on to whoever listens. It is best effort and never keeps
-// its caller long.
+// Tell passes a hint on to whoever listens, and where nobody works on the request
+// any more, so that the ledger may know more of it, notes that for the index. It
+// is best effort and never keeps its caller long.
 func (q *Queue) Tell(ctx context.Context, m Move) {
 	if time.Now().UnixNano() < q.muted.Load() {
+		if m.Step == "" {
+			q.Changed(m.ID)
+		}
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellWithin)
 	defer cancel()
-	if q.redis.Publish(ctx, movesChannel, m.text()).Err() != nil {
+	told := false
+	if m.Step == "" {
+		told = q.tell(ctx, m)
+	} else {
+		told = q.redis.Publish(ctx, movesChannel, m.text()).Err() == nil
+	}
+	if !told {
 		q.muted.Store(time.Now().Add(muteFor).UnixNano())
 	}
 }

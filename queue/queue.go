@@ -85,6 +85,7 @@ type Queue struct {
 	kept      atomic.Bool  // somebody runs Keep
 	muted     atomic.Int64 // until then Tell says nothing; nanoseconds of Unix time
 	backlog   backlog
+	changed   changed
 }
 
 // New returns a Queue on a client that its caller opens and closes.
@@ -303,15 +304,15 @@ func inTime[T any](ctx context.Context, call func() (T, error)) (T, error) {
 
 // Keep does once a second what asynq leaves undone, until ctx ends: it counts
 // the jobs and the memory of Redis for Enqueue, shares the count of the backlog,
-// and names the queues to the inspector again, which a Redis that was emptied
-// has forgotten. It returns after
-// the first look. Where the roles of one process share a Queue, one keeps it.
+// notes what changed (see Changed), and names the queues to the inspector again,
+// which a Redis that was emptied has forgotten. It returns after the first look. Where the roles of one process share a Queue, one keeps it.
 func (q *Queue) Keep(ctx context.Context) {
 	if !q.kept.CompareAndSwap(false, true) {
 		return
 	}
 	var once sync.Once
 	ready := make(chan struct{})
+	go q.noteAll(ctx)
 	go func() {
 		defer q.kept.Store(false)
 		ticker := time.NewTicker(time.Second)

@@ -60,6 +60,7 @@ func (w *Worker) attempt(ctx context.Context, r *run) error {
 	switch {
 	case err == nil:
 		w.passed(r)
+		w.presence.saw(w.Now(), r, ledger.Cause{}, nil)
 		return nil
 	case errors.Is(err, errElsewhere):
 		return nil
@@ -77,6 +78,7 @@ func (w *Worker) attempt(ctx context.Context, r *run) error {
 		return retry{cause: "interrupted"}
 	}
 	cause := ledger.CauseOf(causeID(err))
+	w.presence.saw(w.Now(), r, cause, err)
 	if cause.Dependency != "" {
 		w.outages.failed(cause.Dependency, id)
 	}
@@ -201,6 +203,9 @@ func (w *Worker) try(ctx context.Context, r *run) (err error) {
 		return err
 	}
 	w.Queue.Ended()
+	if r.request.Replaces != "" {
+		w.Queue.Changed(r.request.Replaces)
+	}
 	w.Log.Info("issued", "id", r.id, "kind", r.request.Kind, "number", r.request.Number, "pages", document.Pages, "level", document.Level,
 		"bytes", document.Size, "after", w.Now().Sub(ledger.TimeOf(r.id)).Round(time.Millisecond))
 	return nil

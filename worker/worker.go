@@ -36,6 +36,7 @@ type Config struct {
 	SealedBy  string                // the institution's name, as printed
 	Mark      *layout.Mark          // the institution's; nil: Segell's own
 	Metrics   prometheus.Registerer // where to register the metrics; nil: nowhere
+	Version   string                // of the program, for who asks which workers there are
 
 	Proof bool // "PROVA — sense valor" on every page: sandbox only
 
@@ -54,6 +55,7 @@ type Worker struct {
 	reconciler *Reconciler
 	outages    *outages
 	pauses     *pauses
+	presence   *presence
 	servers    []*asynq.Server
 	busy       sync.Map       // id to queue, of the jobs that run
 	waking     sync.WaitGroup // who wakes what waited
@@ -86,7 +88,7 @@ func New(c Config) (*Worker, error) {
 		c.ShutdownWithin = 20 * time.Second
 	}
 	w := &Worker{Config: c, name: rand.Text(), metrics: newMetrics(c.Metrics, c.Sealers, c.Now), rendering: make(chan struct{}, runtime.GOMAXPROCS(0)),
-		outages: newOutages(c.Log, time.Now), pauses: &pauses{ledger: c.Ledger, queue: c.Queue, log: c.Log}}
+		outages: newOutages(c.Log, time.Now), presence: newPresence(c.Now()), pauses: &pauses{ledger: c.Ledger, queue: c.Queue, log: c.Log}}
 	w.reconciler = NewReconciler(c.Ledger, c.Queue, c.Redis, c.Log)
 	// One server per class: weights do not keep a class from starving another
 	// across servers, shares do. What is in quarantine runs one at a time.
@@ -126,11 +128,14 @@ func (w *Worker) Run(ctx context.Context) error {
 	others.Go(func() { w.Queue.NewReaper().Run(background, w.Log) })
 	others.Go(func() { w.pauses.run(background) })
 	others.Go(func() { w.watchCertificates(background) })
+	over := make(chan struct{})
+	others.Go(func() { w.beHere(background, over) })
 	for i, server := range w.servers {
 		if err := server.Start(asynq.HandlerFunc(w.handle)); err != nil {
 			for _, started := range w.servers[:i] {
 				started.Shutdown()
 			}
+			close(over)
 			return fmt.Errorf("starting a worker: %w", err)
 		}
 	}
@@ -142,6 +147,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		closing.Go(server.Shutdown)
 	}
 	closing.Wait()
+	close(over)
 	others.Wait()
 	w.waking.Wait()
 	return nil

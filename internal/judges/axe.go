@@ -83,6 +83,16 @@ func askAxe(t testing.TB, address, name string, look []string) {
 	}
 }
 
+// AxeProgram is axe-core as JavaScript, for tests that drive a browser themselves.
+func AxeProgram(t testing.TB) string {
+	t.Helper()
+	program, err := os.ReadFile(filepath.Join(nodeModules(t), "node_modules", "axe-core", "axe.min.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(program)
+}
+
 func chromium(t testing.TB) string {
 	t.Helper()
 	return tool(t, "chromium", "apt-get install -y chromium")
