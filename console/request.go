@@ -1,0 +1,404 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"html/template"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"segell/audit"
+	runbooks "segell/docs/runbooks"
+	"segell/index"
+	"segell/ledger"
+	"segell/queue"
+	"segell/staff"
+)
+
+// requestPage is everything about one request that may be seen without a reason.
+type requestPage struct {
+	ID, Kind, Number string
+	State            ledger.State // what a worker does at the moment as well
+	Client           string
+	Language         string // of the document
+	Queue            string
+	AcceptedAt       time.Time
+	Masked           *ledger.Masked
+	Record           *ledger.Record  // once it is issued
+	Failure          *ledger.Failure // when it failed
+	Reason           string          // why it was cancelled or withdrawn, in words
+	ValidUntil       time.Time
+	NextAt           time.Time // of the next try
+	Held             bool      // somebody paused its kind
+
+	Runbook bool
+	Group   string // of the failure, where the index knows it
+	Events  []event
+	Notices []ledger.Notice
+	Dead    bool // one of Notices was given up
+	Tickets []ticketRow
+	Can     map[string]bool // what may be done to it by who asks
+	Form    actForm
+	Shown   *shownPage
+
+	// Why a part could not be read, keys of frame.problems.
+	LiveMissing, EventsMissing, MessagesMissing string
+
+	CancelReasons     []ledger.CancelReason
+	WithdrawalReasons []ledger.WithdrawalReason
+}
+
+// AnyAct reports whether there is anything to be done.
+func (p *requestPage) AnyAct() bool {
+	for _, can := range p.Can {
+		if can {
+			return true
+		}
+	}
+	return false
+}
+
+// event is a line of the timeline.
+type event struct {
+	At    time.Time // zero: now
+	Tone  string    // well, mind, halt or none
+	Text  template.HTML
+	Stage ledger.Stage // where a try ended
+	Cause string       // why
+	Why   template.HTML
+}
+
+// ticketRow is a permission to download.
+type ticketRow struct {
+	ledger.Ticket
+	Revoked, Expired bool
+}
+
+// shownPage is what a request says of its holder, once a reason was given.
+type shownPage struct {
+	Holder []shownField
+	Body   string // everything that was sent, indented
+}
+
+type shownField struct{ Label, Value string }
+
+func (c *Console) request(w http.ResponseWriter, r *http.Request) {
+	c.showRequest(w, r, http.StatusOK, actForm{}, nil)
+}
+
+// showRequest makes the page of a request: after an act that could not be done
+// with what was filled in, and after show with what was shown.
+func (c *Console) showRequest(w http.ResponseWriter, r *http.Request, status int, form actForm, shown *shownPage) {
+	p, err := c.readRequest(r)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrID):
+		c.page(w, r, http.StatusNotFound, "request_none", "missing")
+		return
+	case errors.Is(err, ledger.ErrDamaged), errors.Is(err, ledger.ErrKeyUnknown):
+		c.page(w, r, http.StatusOK, "request_none", "unreadable")
+		return
+	case err != nil:
+		c.problem(w, r, err)
+		return
+	}
+	p.Form, p.Shown = form, shown
+	c.page(w, r, status, "request", p)
+}
+
+func (c *Console) readRequest(r *http.Request) (*requestPage, error) {
+	id, ctx := r.PathValue("id"), r.Context()
+	if err := ledger.CheckID(id); err != nil {
+		return nil, err
+	}
+	standing, err := c.Ledger.Look(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	p := &requestPage{ID: id, Kind: standing.Kind, Number: standing.Number, State: standing.State, Client: standing.Client, Queue: standing.Queue,
+		AcceptedAt: ledger.TimeOf(id), Record: standing.Record, Failure: standing.Failure,
+		CancelReasons:     slices.DeleteFunc(slices.Clone(ledger.CancelReasons), func(reason ledger.CancelReason) bool { return reason == ledger.CancelledByClient }),
+		WithdrawalReasons: ledger.WithdrawalReasons}
+	if err := c.describe(ctx, r, p, standing); err != nil {
+		return nil, err
+	}
+	tries := c.followJob(r, p)
+	if p.Failure != nil {
+		tries = p.Failure.Tries
+		_, _, p.Runbook = runbooks.Runbook(p.Failure.Cause, visitOf(r).words.tag)
+		p.Group = c.groupOf(ctx, p)
+	}
+	c.readMessages(r, p)
+	c.readEvents(r, p, tries)
+	p.Can = canDo(p, mayAct(r))
+	return p, nil
+}
+
+// describe adds what the register or the waiting request says.
+func (c *Console) describe(ctx context.Context, r *http.Request, p *requestPage, standing ledger.Standing) error {
+	words := visitOf(r).words
+	if record := p.Record; record != nil {
+		p.Language, p.Masked = languageName(words, record.Language), &record.Masked
+		if until, err := time.ParseInLocation(time.DateOnly, record.ValidUntil, c.Zone); err == nil {
+			p.ValidUntil = until
+		}
+		if p.State == ledger.StateErased {
+			p.Masked = nil
+		}
+	}
+	if standing.Reason != "" {
+		branch := "act.withdraw_reasons."
+		if p.State == ledger.StateCancelled {
+			branch = "act.cancel_reasons."
+		}
+		if p.Reason = standing.Reason; words.at(branch+standing.Reason) != nil {
+			p.Reason = words.text(branch + standing.Reason)
+		}
+	}
+	if p.State != ledger.StateAccepted && p.State != ledger.StateFailed {
+		return nil
+	}
+	request, err := c.Ledger.Request(ctx, p.ID)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound), p.State == ledger.StateFailed && (errors.Is(err, ledger.ErrDamaged) || errors.Is(err, ledger.ErrKeyUnknown)):
+		return nil // it finished this moment, or failed because it cannot be read
+	case err != nil:
+		return err
+	}
+	p.Queue = request.Queue
+	var body struct {
+		Language string `json:"language"`
+		Holder   struct {
+			FullName   string `json:"full_name"`
+			CASSNumber string `json:"cass_number"`
+		} `json:"holder"`
+	}
+	if json.Unmarshal(request.Body, &body) == nil {
+		masked := ledger.Mask(body.Holder.FullName, body.Holder.CASSNumber)
+		p.Language, p.Masked = languageName(words, body.Language), &masked
+	}
+	return nil
+}
+
+// languageName writes the language of a document, "ca" or two of them, "ca-es".
+func languageName(w *words, tags string) string {
+	var names []string
+	for tag := range strings.SplitSeq(tags, "-") {
+		name, ok := w.at("request.languages." + tag).(string)
+		if !ok {
+			name = tag
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, " / ")
+}
+
+// followJob looks what the queue knows of a request that is under way, and returns
+// the tries that it has seen.
+func (c *Console) followJob(r *http.Request, p *requestPage) []ledger.Try {
+	if p.State != ledger.StateAccepted {
+		return nil
+	}
+	job, _, err := c.Queue.Find(r.Context(), p.ID)
+	if p.LiveMissing = c.troubleWord(r, "job", err); p.LiveMissing != "" {
+		return nil
+	}
+	switch job.State {
+	case queue.Active:
+		p.State = ledger.StateRendering
+		switch ledger.Stage(job.Step) {
+		case ledger.StageSeal:
+			p.State = ledger.StateSealing
+		case ledger.StageStore:
+			p.State = ledger.StateStoring
+		}
+	case queue.Delayed:
+		if len(job.Tries) > 0 {
+			p.State, p.NextAt = ledger.StateRetrying, job.NextAt
+		}
+	case queue.Pending:
+		p.Held = c.held(r, p.Kind)
+	}
+	tries := make([]ledger.Try, len(job.Tries))
+	for i, try := range job.Tries {
+		tries[i] = ledger.Try{At: try.At, Stage: ledger.Stage(try.Stage), Cause: try.Cause}
+	}
+	return tries
+}
+
+// held reports whether somebody paused a kind.
+func (c *Console) held(r *http.Request, kind string) bool {
+	pauses, err := c.Ledger.Pauses(r.Context())
+	return c.troubleWord(r, "pauses", err) == "" &&
+		slices.ContainsFunc(pauses, func(one ledger.Pause) bool { return one.Scope == ledger.PauseKind && one.Name == kind })
+}
+
+// groupOf is the group of a failure in the index, or "".
+func (c *Console) groupOf(ctx context.Context, p *requestPage) string {
+	found, err := c.Index.Search(ctx, index.Query{Kinds: []string{p.Kind}, States: []ledger.State{ledger.StateFailed},
+		From: p.AcceptedAt, Until: p.AcceptedAt.Add(time.Millisecond)}) // ids carry their time to the millisecond
+	if err != nil {
+		return ""
+	}
+	for _, row := range found.Rows {
+		if row.ID == p.ID {
+			return row.Group
+		}
+	}
+	return ""
+}
+
+// triesShown is how many tries a timeline has at most: the first and the last ones.
+const triesShown = 12
+
+// canDo says what may be done to a request.
+func canDo(p *requestPage, act bool) map[string]bool {
+	if !act {
+		return nil
+	}
+	open := p.Record == nil && p.State != ledger.StateCancelled && p.State != ledger.StateErased
+	issued := p.Record != nil && p.State == ledger.StateIssued
+	return map[string]bool{
+		"retry":    p.State == ledger.StateFailed,
+		"cancel":   open,
+		"show":     open,
+		"document": p.Record != nil && p.State != ledger.StateErased && p.Record.RemovedAt == nil,
+		"withdraw": issued,
+		"replace":  issued,
+	}
+}
+
+// readEvents makes the timeline, oldest first.
+func (c *Console) readEvents(r *http.Request, p *requestPage, tries []ledger.Try) {
+	text := visitOf(r).words.text
+	add := func(at time.Time, tone, key string) *event {
+		p.Events = append(p.Events, event{At: at, Tone: tone, Text: fill(text("request.events." + key))})
+		return &p.Events[len(p.Events)-1]
+	}
+	add(p.AcceptedAt, "", "accepted")
+	for i, try := range tries {
+		if i >= triesShown/2 && i < len(tries)-triesShown/2 {
+			continue
+		}
+		e := add(try.At, "mind", "try")
+		e.Text = fill(text("request.events.try"), "n", strconv.Itoa(i+1))
+		e.Stage, e.Cause = try.Stage, try.Cause
+	}
+	if p.Failure != nil {
+		add(p.Failure.FailedAt, "halt", "failed")
+	}
+	if p.Record != nil {
+		recordEvents(p.Record, add)
+	}
+	for _, ticket := range p.Tickets {
+		add(ticket.CreatedAt, "", "ticket")
+		for _, at := range ticket.Downloads {
+			add(at, "", "download")
+		}
+	}
+	c.addActs(r, p)
+	// Some times are kept to the second: within one, the order is that of the work.
+	slices.SortStableFunc(p.Events, func(a, b event) int { return a.At.Truncate(time.Second).Compare(b.At.Truncate(time.Second)) })
+	switch p.State {
+	case ledger.StateRendering, ledger.StateSealing, ledger.StateStoring, ledger.StateRetrying, ledger.StateCancelled:
+		add(p.NextAt, "", string(p.State))
+	case ledger.StateAccepted:
+		add(time.Time{}, "", "waiting")
+	}
+}
+
+// recordEvents are those that the register knows.
+func recordEvents(record *ledger.Record, add func(time.Time, string, string) *event) {
+	for i, version := range record.Versions {
+		if i == 0 {
+			add(version.At, "well", "issued")
+		} else if !version.Pending {
+			add(version.At, "well", "renewed")
+		}
+	}
+	if at := record.WithdrawnAt; at != nil {
+		key := "withdrawn"
+		if record.ReplacedBy != "" {
+			key = "replaced"
+		}
+		add(*at, "mind", key)
+	}
+	if at := record.RemovedAt; at != nil {
+		key := "removed"
+		if record.Status == ledger.StateErased {
+			key = "erased"
+		}
+		add(*at, "mind", key)
+	}
+}
+
+// addActs adds what staff did, as the audit trail has it. Who looked at personal
+// data is for auditors to see.
+func (c *Console) addActs(r *http.Request, p *requestPage) {
+	found, err := c.Audit.Search(r.Context(), audit.Query{ID: p.ID, Limit: 100})
+	if p.EventsMissing = c.troubleWord(r, "acts", err); p.EventsMissing != "" {
+		return
+	}
+	words := visitOf(r).words
+	for _, entry := range found.Records {
+		if (entry.What == "requests.show" || entry.What == "documents.show") && !session(r).May(staff.Audit) {
+			continue
+		}
+		act, ok := words.at("request.acts." + strings.ReplaceAll(entry.What, ".", "_")).(string)
+		said := fill(act)
+		if !ok {
+			said = fill(words.text("request.acts.other"), "act", entry.What)
+		}
+		e := event{At: entry.At, Text: fill(words.text("request.events.staff"), "who", entry.Who, "act", said)}
+		if entry.Why != "" {
+			e.Why = fill(words.text("request.why"), "why", entry.Why)
+		}
+		p.Events = append(p.Events, e)
+	}
+}
+
+// readMessages finds the callbacks that are not delivered, and the tickets.
+func (c *Console) readMessages(r *http.Request, p *requestPage) {
+	ctx := r.Context()
+	tickets, err := c.Ledger.Tickets(ctx, p.ID)
+	p.MessagesMissing = c.troubleWord(r, "tickets", err)
+	for _, t := range tickets {
+		p.Tickets = append(p.Tickets, ticketRow{t, !t.RevokedAt.IsZero(), !c.Now().Before(t.ExpiresAt)})
+	}
+	for _, name := range noticeNames(p) {
+		for _, read := range []func(context.Context, string) (ledger.Notice, error){c.Ledger.Notice, c.Ledger.UndeliveredNotice} {
+			notice, err := read(ctx, name)
+			if errors.Is(err, ledger.ErrNotFound) {
+				continue
+			}
+			if missing := c.troubleWord(r, "callbacks", err); missing != "" {
+				p.MessagesMissing = missing
+				return
+			}
+			p.Notices = append(p.Notices, notice)
+			p.Dead = p.Dead || !notice.DeadAt.IsZero()
+		}
+	}
+}
+
+// noticeNames are the names of the callbacks that a request in its state can have.
+func noticeNames(p *requestPage) []string {
+	var names []string
+	at := func(e ledger.Event, at time.Time) {
+		names = append(names, ledger.Notice{Request: p.ID, Event: e, At: at.UTC().Truncate(time.Second)}.Name())
+	}
+	switch {
+	case p.Failure != nil:
+		at(ledger.EventFailed, p.Failure.FailedAt)
+	case p.Record != nil:
+		at(ledger.EventIssued, time.Time{})
+		at(ledger.EventWithdrawn, time.Time{})
+		at(ledger.EventReplaced, time.Time{})
+	case p.State == ledger.StateCancelled:
+		at(ledger.EventCancelled, time.Time{})
+	}
+	return names
+}
