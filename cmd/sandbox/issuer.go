@@ -27,6 +27,13 @@ type issuer struct {
 	example         string         // where its sealed PDF lies
 }
 
+func newIssuer(api, token, dir string, out io.Writer) *issuer {
+	// Redirects are followed by hand, without the token: Go would send it to the
+	// store as well, which has another port but the same host.
+	client := http.Client{Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &issuer{api: api, token: token, dir: dir, out: out, client: client}
+}
+
 // order is one document to ask for.
 type order struct {
 	file, kind string
@@ -38,9 +45,6 @@ type order struct {
 // all asks for everything at once, waits until each is issued and puts the
 // sealed PDFs where a person finds them.
 func (i *issuer) all(ctx context.Context) error {
-	// Redirects are followed by hand, without the token: Go would send it to the
-	// store as well, which has another port but the same host.
-	i.client = http.Client{Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	if err := os.MkdirAll(i.dir, 0o755); err != nil {
 		return err
 	}
@@ -92,7 +96,7 @@ func (i *issuer) all(ctx context.Context) error {
 }
 
 // welcome is what a newcomer needs to go on.
-type welcome struct{ kind, request, root, dir string }
+type welcome struct{ kind, request, root, dir, desk string }
 
 func (i *issuer) welcome(w welcome) {
 	fmt.Fprintf(i.out, `
@@ -103,7 +107,7 @@ Segell is up.
   verification    %[1]s/v
   root to trust   %[4]s
   all is kept in  %[5]s
-
+%[8]s
 Ask for a document yourself:
 
   curl -s %[1]s/v1/documents/%[2]s \
@@ -125,7 +129,7 @@ Judge one:
 
 Ctrl-C stops it. Started again on the same folder it goes on where it was; with -v it tells what it does,
 -h lists the flags (make sandbox SANDBOX_FLAGS="-v").
-`, i.api, w.kind, i.token, w.root, w.dir, w.request, i.example)
+`, i.api, w.kind, i.token, w.root, w.dir, w.request, i.example, w.desk)
 }
 
 type requestState struct {
@@ -175,7 +179,12 @@ func (i *issuer) ask(ctx context.Context, method, path string, body []byte, key 
 // that is started again shows the documents it issued before.
 func (i *issuer) submit(ctx context.Context, o *order) error {
 	digest := sha256.Sum256(o.body)
-	status, text, err := i.ask(ctx, http.MethodPost, "/v1/documents/"+o.kind, o.body, fmt.Sprintf("sandbox-%x", digest[:16]))
+	return i.submitAs(ctx, o, fmt.Sprintf("sandbox-%x", digest[:16]))
+}
+
+// submitAs is submit under an Idempotency-Key.
+func (i *issuer) submitAs(ctx context.Context, o *order, key string) error {
+	status, text, err := i.ask(ctx, http.MethodPost, "/v1/documents/"+o.kind, o.body, key)
 	if err != nil {
 		return err
 	}

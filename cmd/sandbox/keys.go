@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"segell/access"
 	"segell/ledger"
@@ -21,6 +22,9 @@ type keys struct {
 	token    string
 	s3Access string
 	s3Secret string
+
+	office    string            // token of a second client, which only -troubles has
+	passwords map[string]string // of the members of staff, by login
 }
 
 // keyFile is how they lie in keys.json.
@@ -30,6 +34,10 @@ type keyFile struct {
 	Token     string          `json:"api_token"`
 	TokenLine string          `json:"api_token_line"`
 	S3Secret  string          `json:"s3_secret"`
+
+	Office     string            `json:"office_token"`
+	OfficeLine string            `json:"office_token_line"`
+	Passwords  map[string]string `json:"staff_passwords"`
 }
 
 // openKeys reads the keys in dir, or makes them.
@@ -46,15 +54,49 @@ func openKeys(dir string) (*keys, error) {
 	if err := json.Unmarshal(text, &file); err != nil {
 		return nil, fmt.Errorf("%s cannot be read (remove the sandbox's folder to start anew): %w", path, err)
 	}
-	k := &keys{token: file.Token, s3Access: "sandbox", s3Secret: file.S3Secret}
+	if err := file.complete(path); err != nil {
+		return nil, err
+	}
+	k := &keys{token: file.Token, s3Access: "sandbox", s3Secret: file.S3Secret, office: file.Office, passwords: file.Passwords}
 	if k.keyset, err = ledger.ReadKeyset(file.Keyset); err != nil {
 		return nil, err
 	}
 	if k.hmac, err = ledger.ReadHMACKey(file.HMAC); err != nil {
 		return nil, err
 	}
-	k.clients, err = access.ReadClients(file.TokenLine)
+	k.clients, err = access.ReadClients(file.TokenLine + "\n" + file.OfficeLine)
 	return k, err
+}
+
+// complete adds what the folder of an earlier version lacks.
+func (file *keyFile) complete(path string) error {
+	before := len(file.Passwords)
+	if file.Passwords == nil {
+		file.Passwords = map[string]string{}
+	}
+	for _, member := range members {
+		if file.Passwords[member.Login] == "" {
+			file.Passwords[member.Login] = strings.ToLower(rand.Text())
+		}
+	}
+	if file.Office != "" && len(file.Passwords) == before {
+		return nil
+	}
+	if file.Office == "" {
+		var err error
+		if file.Office, file.OfficeLine, err = access.NewToken(office); err != nil {
+			return err
+		}
+	}
+	return file.write(path)
+}
+
+func (file *keyFile) write(path string) error {
+	text, err := json.MarshalIndent(file, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, text, 0o600)
 }
 
 func makeKeys(path string) ([]byte, error) {
@@ -70,12 +112,11 @@ func makeKeys(path string) ([]byte, error) {
 		return nil, err
 	}
 	file.S3Secret = rand.Text()
-	text, err := json.MarshalIndent(file, "", "  ")
-	if err != nil {
-		return nil, err
-	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	return text, os.WriteFile(path, text, 0o600)
+	if err := file.write(path); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
 }

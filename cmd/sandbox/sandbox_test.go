@@ -216,9 +216,9 @@ var (
 )
 
 // start starts a sandbox and reads from its output what a newcomer would.
-func start(t *testing.T, dir string) *child {
+func start(t *testing.T, dir string, flags ...string) *child {
 	t.Helper()
-	c := &child{t: t, cmd: exec.Command(sandboxProgram, "-dir", dir, "-listen", "127.0.0.1:0"), out: &words{}, ended: make(chan struct{})}
+	c := &child{t: t, cmd: exec.Command(sandboxProgram, append(flags, "-dir", dir, "-listen", "127.0.0.1:0")...), out: &words{}, ended: make(chan struct{})}
 	c.cmd.Stdout, c.cmd.Stderr = c.out, c.out
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -324,7 +324,12 @@ func TestAStoppedSandboxLosesNothing(t *testing.T) {
 			}
 			t.Logf("%d of %d were open", open, n)
 
+			logins := c.logins()
 			c = start(t, dir)
+			if again := c.logins(); again != logins {
+				t.Errorf("the logins of the console are\n%s, they were\n%s", again, logins)
+			}
+			c.browser("act")
 			deadline := time.Now().Add(2 * time.Minute)
 			for id := range ids {
 				for {
@@ -363,6 +368,7 @@ func TestTheSandboxTellsWhatIsWrong(t *testing.T) {
 		{[]string{"-port", "1"}, 2, "-listen"},
 		{[]string{"once"}, 2, `"once" is no flag`},
 		{[]string{"-h"}, 0, "-once"},
+		{[]string{"-once", "-troubles"}, 2, "leave -once away"},
 		{[]string{"-once", "-listen", "127.0.0.1:0", "-dir", "/dev/null/here"}, 1, "/dev/null/here"},
 	} {
 		cmd := exec.Command(sandboxProgram, wrong.args...)
@@ -372,9 +378,12 @@ func TestTheSandboxTellsWhatIsWrong(t *testing.T) {
 			t.Errorf("sandbox %q: exit code %d, %v\n%s", wrong.args, code, err, text)
 		}
 	}
-	// A second one on the same folder says so; the first goes on.
-	dir := t.TempDir()
-	first := start(t, dir)
+}
+
+// aSecondSays has another sandbox started on the same folder, and on the same
+// address: it says what is wrong, and the first goes on.
+func aSecondSays(t *testing.T, first *child, dir string) {
+	t.Helper()
 	text, err := exec.Command(sandboxProgram, "-once", "-listen", "127.0.0.1:0", "-dir", dir).CombinedOutput()
 	if err == nil || !strings.Contains(string(text), "another sandbox") {
 		t.Errorf("a second sandbox on the same folder: %v\n%s", err, text)

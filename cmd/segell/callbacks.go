@@ -35,15 +35,15 @@ type callbacksReplayCmd struct {
 
 type callbacksSecretCmd struct{}
 
-var callbacksWords = map[string]map[string]string{
-	"ca": {"callback": "AVÍS", "client": "CLIENT", "number": "DOCUMENT", "state": "ESTAT", "tries": "INTENTS", "last": "ÚLTIM RESULTAT", "dead": "abandonat %s", "waits": "proper intent %s", "at once": "de seguida",
+var callbacksWords = map[string]words{
+	"ca": {"callback": "AVÍS", "client": "CLIENT", "last": "ÚLTIM RESULTAT", "dead": "abandonat %s", "waits": "proper intent %s", "at once": "de seguida",
 		"none": "Tot bé: no hi ha cap avís abandonat.", "none waiting": "Tot bé: no hi ha cap avís abandonat ni pendent.", "which": "digueu quins: avisos, tal com els anomena `list`, o --client CLIENT, o --all",
-		"replayed": "%d avisos tornats a enviar.\n", "replayed1": "Un avís tornat a enviar.", "replayed0": "No s'ha tornat a enviar cap avís.", "not dead": "no és cap dels abandonats", "hint": "`segell callbacks list` mostra els abandonats",
+		"replayed": "%d avisos tornats a enviar.", "replayed1": "Un avís tornat a enviar.", "replayed0": "No s'ha tornat a enviar cap avís.", "not dead": "no és cap dels abandonats", "hint": "`segell callbacks list` mostra els abandonats",
 		notify.CauseStatus: "ha respost %d", notify.CauseGone: "ha respost %d: no en vol més", notify.CauseTimeout: "no ha respost a temps", notify.CauseForbidden: "el seu nom duu a una xarxa no permesa",
 		notify.CauseTLS: "el seu certificat no és de fiar", notify.CauseUnreachable: "no s'hi ha pogut connectar", notify.CauseNotConfigured: "el client ja no té cap adreça configurada"},
-	"en": {"callback": "CALLBACK", "client": "CLIENT", "number": "DOCUMENT", "state": "STATE", "tries": "TRIES", "last": "LAST RESULT", "dead": "given up %s", "waits": "next try %s", "at once": "at once",
+	"en": {"callback": "CALLBACK", "client": "CLIENT", "last": "LAST RESULT", "dead": "given up %s", "waits": "next try %s", "at once": "at once",
 		"none": "All is well: no callback was given up.", "none waiting": "All is well: no callback was given up, and none waits.", "which": "say which: callbacks, as `list` names them, or --client CLIENT, or --all",
-		"replayed": "%d callbacks are sent again.\n", "replayed1": "One callback is sent again.", "replayed0": "No callback was sent again.", "not dead": "is not one of those that were given up", "hint": "`segell callbacks list` shows those that were given up",
+		"replayed": "%d callbacks are sent again.", "replayed1": "One callback is sent again.", "replayed0": "No callback was sent again.", "not dead": "is not one of those that were given up", "hint": "`segell callbacks list` shows those that were given up",
 		notify.CauseStatus: "answered %d", notify.CauseGone: "answered %d: it wants no more", notify.CauseTimeout: "did not answer in time", notify.CauseForbidden: "its name leads to a network that is not allowed",
 		notify.CauseTLS: "its certificate cannot be trusted", notify.CauseUnreachable: "could not be reached", notify.CauseNotConfigured: "the client has no address configured any more"},
 }
@@ -56,7 +56,7 @@ type callbackView struct {
 }
 
 func (c callbacksListCmd) Run(s *Settings, out *output, log *slog.Logger) error {
-	p, done, err := s.open(log)
+	p, done, err := s.open(log, callbacksWords)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (c callbacksListCmd) Run(s *Settings, out *output, log *slog.Logger) error 
 	if out.json {
 		return out.encode(views)
 	}
-	words := callbacksWords[p.language]
+	words := p.words
 	if len(views) == 0 {
 		none := words["none"]
 		if c.Waiting {
@@ -116,7 +116,7 @@ func (c callbacksListCmd) Run(s *Settings, out *output, log *slog.Logger) error 
 }
 
 // lastResult words how the last try ended.
-func lastResult(n ledger.Notice, words map[string]string) string {
+func lastResult(n ledger.Notice, words words) string {
 	if len(n.Tries) == 0 {
 		return ""
 	}
@@ -129,24 +129,17 @@ func lastResult(n ledger.Notice, words map[string]string) string {
 }
 
 func (c callbacksReplayCmd) Run(s *Settings, out *output, log *slog.Logger) error {
-	p, done, err := s.open(log)
+	p, done, err := s.open(log, callbacksWords)
 	if err != nil {
 		return err
 	}
 	defer done()
-	words := callbacksWords[p.language]
-	chosen := 0
-	for _, given := range []bool{len(c.Callbacks) > 0, c.Client != "", c.All} {
-		if given {
-			chosen++
-		}
-	}
-	if chosen != 1 {
-		return errorWithHint{errors.New(words["which"]), words["hint"], askedWrong}
+	if err := p.oneOf("hint", len(c.Callbacks) > 0, c.Client != "", c.All); err != nil {
+		return err
 	}
 	for _, name := range c.Callbacks {
 		if err := ledger.CheckNoticeName(name); err != nil {
-			return errorWithHint{fmt.Errorf("%q: %w", name, err), words["hint"], askedWrong}
+			return errorWithHint{fmt.Errorf("%q: %w", name, err), p.words["hint"], askedWrong}
 		}
 	}
 	ctx := background()
@@ -161,50 +154,23 @@ func (c callbacksReplayCmd) Run(s *Settings, out *output, log *slog.Logger) erro
 			}
 		}
 	}
-	type result struct {
-		Name  string `json:"callback"`
-		Error string `json:"error,omitempty"`
-	}
-	results := []result{}
-	replayed := 0
+	var outcomes []outcome
 	for _, name := range names {
-		_, err := p.Replay(ctx, name, actor(c.Reason))
-		switch {
+		switch err := p.acts.Replay(ctx, actor("").Actor, name, c.Reason); {
 		case errors.Is(err, ledger.ErrNotFound):
-			results = append(results, result{name, words["not dead"]})
+			outcomes = append(outcomes, outcome{name, p.words["not dead"]})
 			continue
+		case errors.Is(err, ledger.ErrAuditEntry):
+			return p.refused(err, name)
 		case err != nil:
-			results = append(results, result{name, s.away(err).Error()})
+			outcomes = append(outcomes, outcome{name, s.away(err).Error()})
 		default:
-			results = append(results, result{Name: name})
-			replayed++
+			outcomes = append(outcomes, outcome{id: name})
 			continue
 		}
 		break // what was sent until here is still told
 	}
-	if out.json {
-		if err := out.encode(results); err != nil {
-			return err
-		}
-	} else {
-		for _, r := range results {
-			if r.Error != "" {
-				fmt.Fprintf(out.w, "%s: %s\n", r.Name, r.Error)
-			}
-		}
-		switch replayed {
-		case 0:
-			fmt.Fprintln(out.w, words["replayed0"])
-		case 1:
-			fmt.Fprintln(out.w, words["replayed1"])
-		default:
-			fmt.Fprintf(out.w, words["replayed"], replayed)
-		}
-	}
-	if replayed < len(names) {
-		return failed
-	}
-	return nil
+	return p.tellOutcomes(out, "callback", "replayed", outcomes, len(names))
 }
 
 func (callbacksSecretCmd) Run(out *output) error {

@@ -103,7 +103,7 @@ func (checkCmd) Run(s *Settings, out *output) error {
 	f := s.faults(groupsOf["check"]...)
 	var parts press.Parts
 	s.logLevel(f)
-	s.listeners(f, true)
+	s.listeners(f, roles{doors: true, console: s.ConsoleListen != ""})
 	bucket := s.bucket(f)
 	keyset, hmacKey := s.keys(f)
 	s.publicURL(f)
@@ -121,6 +121,9 @@ func (checkCmd) Run(s *Settings, out *output) error {
 	s.language(f)
 	s.shutdownWithin(f)
 	s.mostUnfinished(f)
+	s.auditHeads(f)
+	staffed := s.console(f)
+	s.consoleTLS(f)
 	seal := s.sealing(f)
 	s.redis(f, &parts)
 	for _, fault := range f.all {
@@ -158,6 +161,7 @@ func (checkCmd) Run(s *Settings, out *output) error {
 			add("issuer of access tokens", "ok", "its keys were read")
 		}
 	}
+	checkConsole(ctx, s, staffed, add)
 	if bucket != nil {
 		proof, err := storage.Prove(ctx, bucket)
 		for _, c := range proof.Properties {

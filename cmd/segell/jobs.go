@@ -5,126 +5,35 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"time"
 
-	"segell/cmd/internal/press"
+	"segell/index"
 	"segell/ledger"
 	"segell/queue"
-	"segell/storage"
 )
 
 // jobsCmd is for staff: it speaks Catalan unless SEGELL_LANGUAGE says English.
 type jobsCmd struct {
-	List   jobsListCmd   `cmd:"" help:"Requests that were given up, with their cause, oldest first."`
-	Show   jobsShowCmd   `cmd:"" help:"Everything known of one request."`
-	Retry  jobsRetryCmd  `cmd:"" help:"Try failed requests again, afresh from the ledger."`
-	Cancel jobsCancelCmd `cmd:"" help:"Take back a request that is not issued, such as one that failed for good."`
+	List     jobsListCmd     `cmd:"" help:"Requests that were given up, with their cause, oldest first; or those in another state."`
+	Show     jobsShowCmd     `cmd:"" help:"Everything known of one request."`
+	Retry    jobsRetryCmd    `cmd:"" help:"Try failed requests again, afresh from the ledger: one, several, a cause, a kind, all."`
+	Cancel   jobsCancelCmd   `cmd:"" help:"Take back requests that are not issued, such as those that failed for good."`
+	Withdraw jobsWithdrawCmd `cmd:"" help:"Mark an issued document as no longer to be relied on. This cannot be undone."`
+	Replace  jobsReplaceCmd  `cmd:"" help:"Mark an issued document as replaced by another that is issued too."`
+	Bulk     jobsBulkCmd     `cmd:"" help:"What was begun on many requests: how far it is, approve it, stop it."`
+	Pause    pauseCmd        `cmd:"" help:"Have the workers leave a kind or a queue alone; alone it shows what is paused."`
+	Resume   resumeCmd       `cmd:"" help:"Go on with what was paused."`
 }
 
 type jobsListCmd struct {
+	State string `default:"failed" help:"Only this state: failed, accepted, issued, withdrawn, replaced, cancelled. All but failed are read from the console's index."`
 	Cause string `help:"Only this cause."`
 	Kind  string `help:"Only this kind of document."`
+	Limit int    `help:"At most so many; 0: all that failed, or the newest 50 in another state."`
 }
 
 type jobsShowCmd struct {
 	Request string `arg:"" help:"Id of the request."`
-}
-
-type jobsRetryCmd struct {
-	Requests []string `arg:"" optional:"" help:"Ids of requests."`
-	Cause    string   `help:"Every failed request with this cause."`
-	All      bool     `help:"Every failed request."`
-	Reason   string   `help:"Why, for the audit trail: no names or numbers of persons. Needed where more than one request is meant."`
-}
-
-// jobsWords are the words of the tables, by language.
-var jobsWords = map[string]map[string]string{
-	"ca": {"id": "SOL·LICITUD", "number": "DOCUMENT", "kind": "TIPUS", "failed": "ATURADA EL", "what": "QUÈ HA PASSAT", "do": "QUÈ CAL FER", "none": "Tot bé: no hi ha cap sol·licitud aturada.",
-		"none of these": "Cap de les sol·licituds aturades no és d'aquestes; `segell jobs list` les mostra totes.", "no such cause": "no hi ha cap causa %q: són %s", "no such kind": "no hi ha cap tipus %q: són %s",
-		"count": "%d sol·licituds aturades.", "one": "Una sol·licitud aturada.", "causes": "Per causa:", "state": "ESTAT", "accepted": "ACCEPTADA EL", "stage": "PAS", "cause": "CAUSA", "detail": "DETALL TÈCNIC", "tries": "INTENTS",
-		"next": "PROPER INTENT", "retried": "%d sol·licituds tornades a provar.", "retried1": "Una sol·licitud tornada a provar.", "retried0": "No s'ha tornat a provar cap sol·licitud.", "job": "EN CUA", "level": "SEGELL", "pages": "PÀGINES",
-		"not failed": "no és cap de les aturades", "unknown": "no hi ha cap sol·licitud %s", "unknown hint": "`segell jobs list` mostra les que s'han aturat", "no id": "%q no és l'identificador d'una sol·licitud, com ara 0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e",
-		"which": "digueu quines: identificadors de sol·licituds, o --cause CAUSA, o --all", "no cause": "cap sol·licitud s'ha aturat per %q",
-		"cancelled": "La sol·licitud %s queda anul·lada.\n", "issued already": "la sol·licitud %s ja té document, i no es pot anul·lar", "issued hint": "un document emès es retira des del portal que el va demanar",
-		"why": "digueu per què es tornen a provar: --reason RAÓ", "why hint": "la raó queda al registre d'auditoria per sempre: una línia, sense noms ni números de cap persona",
-		"state accepted": "acceptada", "state failed": "aturada", "state issued": "emesa", "state withdrawn": "retirada", "state replaced": "substituïda", "state cancelled": "anul·lada", "state erased": "esborrada",
-		"stage read": "llegir", "stage render": "compondre", "stage seal": "segellar", "stage store": "desar",
-		"job pending": "espera torn", "job active": "en curs", "job delayed": "espera el proper intent", "job dead": "abandonada (es reprendrà sola)", "no job": "encara no (s'hi posarà sola)", "queue away": "la cua no respon"},
-	"en": {"id": "REQUEST", "number": "DOCUMENT", "kind": "KIND", "failed": "FAILED AT", "what": "WHAT HAPPENED", "do": "WHAT TO DO", "none": "All is well: no request has failed.",
-		"none of these": "No request that failed is one of these; `segell jobs list` shows them all.", "no such cause": "there is no cause %q: they are %s", "no such kind": "there is no kind %q: they are %s",
-		"count": "%d requests have failed.", "one": "One request has failed.", "causes": "By cause:", "state": "STATE", "accepted": "ACCEPTED AT", "stage": "STEP", "cause": "CAUSE", "detail": "TECHNICAL DETAIL", "tries": "TRIES",
-		"next": "NEXT TRY", "retried": "%d requests are tried again.", "retried1": "One request is tried again.", "retried0": "No request was tried again.", "job": "IN THE QUEUE", "level": "SEAL", "pages": "PAGES",
-		"not failed": "is not one of the failed", "unknown": "there is no request %s", "unknown hint": "`segell jobs list` shows those that failed", "no id": "%q is not the id of a request, such as 0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e",
-		"which": "say which: ids of requests, or --cause CAUSE, or --all", "no cause": "no request failed for %q",
-		"cancelled": "The request %s is cancelled.\n", "issued already": "the request %s has a document, and cannot be cancelled", "issued hint": "an issued document is withdrawn by the portal that asked for it",
-		"why": "say why they are tried again: --reason REASON", "why hint": "the reason stays in the audit trail for ever: one line, without names or numbers of persons",
-		"state accepted": "accepted", "state failed": "failed", "state issued": "issued", "state withdrawn": "withdrawn", "state replaced": "replaced", "state cancelled": "cancelled", "state erased": "erased",
-		"stage read": "read", "stage render": "render", "stage seal": "seal", "stage store": "store",
-		"job pending": "waits its turn", "job active": "under way", "job delayed": "waits for its next try", "job dead": "given up by the queue (taken up again by itself)", "no job": "not yet (it gets there by itself)", "queue away": "the queue does not answer"},
-}
-
-// staff is what the commands of staff speak with.
-type staff struct {
-	*press.Press
-	log      *slog.Logger
-	language string
-	words    map[string]string
-	zone     *time.Location
-}
-
-func (p *staff) errorf(hint string, code exitCode, word string, args ...any) error {
-	return errorWithHint{fmt.Errorf(p.words[word], args...), p.words[hint], code}
-}
-
-func (p *staff) minute(t time.Time) string { return t.In(p.zone).Format("02/01/2006 15:04") }
-func (p *staff) second(t time.Time) string { return t.In(p.zone).Format("02/01/2006 15:04:05") }
-
-// checkIDs refuses what is no id of a request.
-func (p *staff) checkIDs(ids ...string) error {
-	for _, id := range ids {
-		if ledger.CheckID(id) != nil {
-			return p.errorf("unknown hint", askedWrong, "no id", id)
-		}
-	}
-	return nil
-}
-
-// open gives the commands of staff the ledger and the queue.
-func (s *Settings) open(log *slog.Logger) (p *staff, done func(), err error) {
-	f := s.faults(groupsOf["jobs"]...)
-	parts := press.Parts{Log: log, Now: time.Now}
-	bucket := s.bucket(f)
-	parts.Keyset, parts.HMACKey = s.keys(f)
-	parts.Callbacks = s.callbacks(f)
-	s.redis(f, &parts)
-	language := s.language(f)
-	if err := f.err(); err != nil {
-		return nil, nil, err
-	}
-	parts.Bucket = bucket
-	zone, err := time.LoadLocation("Europe/Andorra") // linked in by the ledger
-	if err != nil {
-		return nil, nil, err
-	}
-	opened, err := press.New(parts)
-	if err == nil {
-		err = s.ownKeys(opened.Ledger)
-	}
-	if err != nil {
-		parts.Redis.Close()
-		return nil, nil, err
-	}
-	return &staff{opened, log, language, jobsWords[language], zone}, func() { parts.Redis.Close() }, nil
-}
-
-// away words an error of the bucket as the setting that is most likely wrong.
-func (s *Settings) away(err error) error {
-	if errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrDenied) {
-		return errorWithHint{errors.New(s.bucketFault(err)), "`segell check` tells all that is wrong", failed}
-	}
-	return err
 }
 
 // failureView is a failure as programs read it.
@@ -139,34 +48,38 @@ func viewOf(f ledger.Failure, language string) failureView {
 	return failureView{f, wording.What, wording.Do}
 }
 
-// known refuses a cause or a kind that does not exist: a slip would read as "all
-// is well".
+// listedStates are those that can be asked for.
+var listedStates = []string{string(ledger.StateFailed), string(ledger.StateAccepted), string(ledger.StateIssued), string(ledger.StateWithdrawn),
+	string(ledger.StateReplaced), string(ledger.StateCancelled)}
+
 func (c jobsListCmd) known(p *staff) error {
-	var causes []string
-	for _, cause := range ledger.Causes {
-		causes = append(causes, cause.ID)
+	if err := p.known("no such state", c.State, listedStates); err != nil {
+		return err
 	}
-	if c.Cause != "" && !slices.Contains(causes, c.Cause) {
-		return p.errorf("unknown hint", askedWrong, "no such cause", c.Cause, strings.Join(causes, ", "))
+	return c.knownFailure(p)
+}
+
+func (c jobsListCmd) knownFailure(p *staff) error {
+	if err := p.known("no such cause", c.Cause, causeNames()); err != nil {
+		return err
 	}
-	if kinds := kindNames(); c.Kind != "" && !slices.Contains(kinds, c.Kind) {
-		return p.errorf("unknown hint", askedWrong, "no such kind", c.Kind, strings.Join(kinds, ", "))
-	}
-	return nil
+	return p.known("no such kind", c.Kind, kindNames())
 }
 
 func (c jobsListCmd) Run(s *Settings, out *output, log *slog.Logger) error {
-	p, done, err := s.open(log)
+	p, done, err := s.open(log, jobsWords)
 	if err != nil {
 		return err
 	}
 	defer done()
-	ctx := background()
 	if err := c.known(p); err != nil {
 		return err
 	}
+	if c.State != string(ledger.StateFailed) {
+		return c.listOthers(p, out)
+	}
 	views, all := []failureView{}, 0
-	for failure, err := range p.Ledger.Failures(ctx) {
+	for failure, err := range p.Ledger.Failures(background()) {
 		if err != nil {
 			return s.away(err)
 		}
@@ -175,18 +88,26 @@ func (c jobsListCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 			views = append(views, viewOf(failure, p.language))
 		}
 	}
+	found := len(views)
+	if c.Limit > 0 {
+		views = views[:min(c.Limit, found)]
+	}
 	if out.json {
 		return out.encode(views)
 	}
-	words := p.words
-	if len(views) == 0 {
-		none := words["none"]
+	if found == 0 {
+		none := p.words["none"]
 		if all > 0 {
-			none = words["none of these"]
+			none = p.words["none of these"]
 		}
-		fmt.Fprintln(out.w, none)
-		return nil
+		_, err := fmt.Fprintln(out.w, none)
+		return err
 	}
+	return p.tellFailures(out, views, found)
+}
+
+// tellFailures prints failures, and what is to be done about each cause.
+func (p *staff) tellFailures(out *output, views []failureView, found int) error {
 	rows := [][]string{}
 	var order []string
 	causes := map[string]int{}
@@ -196,23 +117,70 @@ func (c jobsListCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 		}
 		rows = append(rows, []string{v.ID, v.Number, p.minute(v.FailedAt), v.What})
 	}
-	if err := out.table([]string{words["id"], words["number"], words["failed"], words["what"]}, rows); err != nil {
+	if err := out.table([]string{p.words["id"], p.words["number"], p.words["failed"], p.words["what"]}, rows); err != nil {
 		return err
 	}
-	if len(views) == 1 {
-		fmt.Fprintln(out.w, "\n"+words["one"], words["causes"])
-	} else {
-		fmt.Fprintf(out.w, "\n"+words["count"]+" %s\n", len(views), words["causes"])
-	}
+	fmt.Fprintln(out.w, "\n"+p.plural("count", found), p.words["causes"])
 	for _, id := range order {
 		wording := ledger.CauseOf(id).Wording(p.language)
 		fmt.Fprintf(out.w, "  %s (%d)  %s\n     → %s\n", id, causes[id], wording.What, wording.Do)
 	}
+	if len(views) < found {
+		fmt.Fprintf(out.w, p.words["shown"]+"\n", len(views), found)
+	}
 	return nil
 }
 
+// rowView is a request of a list as programs read it.
+type rowView struct {
+	ID         string       `json:"id"`
+	Number     string       `json:"number"`
+	Kind       string       `json:"kind"`
+	State      ledger.State `json:"state"`
+	AcceptedAt time.Time    `json:"accepted_at"`
+}
+
+// listOthers lists requests in a state other than failed, newest first, from the
+// console's index.
+func (c jobsListCmd) listOthers(p *staff, out *output) error {
+	x := index.New(index.Config{Redis: p.redis, Ledger: p.Ledger, Queue: p.Queue, Log: p.log, Now: time.Now})
+	ctx := background()
+	condition, err := x.Condition(ctx)
+	if err != nil {
+		return err
+	}
+	if !condition.Complete {
+		return p.errorf("index hint", failed, "index away")
+	}
+	q := index.Query{States: []ledger.State{ledger.State(c.State)}, Cause: c.Cause, Limit: c.Limit}
+	if c.Kind != "" {
+		q.Kinds = []string{c.Kind}
+	}
+	page, err := x.Search(ctx, q)
+	if err != nil {
+		return err
+	}
+	views, rows := []rowView{}, [][]string{}
+	for _, row := range page.Rows {
+		views = append(views, rowView{row.ID, row.Number, row.Kind, row.State, row.AcceptedAt})
+		rows = append(rows, []string{row.ID, row.Number, row.Kind, p.minute(row.AcceptedAt)})
+	}
+	if out.json {
+		return out.encode(views)
+	}
+	if len(rows) == 0 {
+		_, err := fmt.Fprintln(out.w, p.words["none in state"])
+		return err
+	}
+	if err := out.table([]string{p.words["id"], p.words["number"], p.words["kind"], p.words["accepted"]}, rows); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out.w, "\n"+p.words["shown"]+"\n", len(rows), page.Total)
+	return err
+}
+
 func (c jobsShowCmd) Run(s *Settings, out *output, log *slog.Logger) error {
-	p, done, err := s.open(log)
+	p, done, err := s.open(log, jobsWords)
 	if err != nil {
 		return err
 	}
@@ -295,87 +263,4 @@ func heading(word string, i int) string {
 		return word
 	}
 	return ""
-}
-
-func (c jobsRetryCmd) Run(s *Settings, out *output, log *slog.Logger) error {
-	p, done, err := s.open(log)
-	if err != nil {
-		return err
-	}
-	defer done()
-	chosen := 0
-	for _, given := range []bool{len(c.Requests) > 0, c.Cause != "", c.All} {
-		if given {
-			chosen++
-		}
-	}
-	if chosen != 1 {
-		return p.errorf("unknown hint", askedWrong, "which")
-	}
-	if c.Reason == "" && len(c.Requests) != 1 {
-		return p.errorf("why hint", askedWrong, "why")
-	}
-	ctx, act := background(), actor(c.Reason)
-	ids := c.Requests
-	if err := p.checkIDs(ids...); err != nil {
-		return err
-	}
-	if len(ids) == 0 {
-		for failure, err := range p.Ledger.Failures(ctx) {
-			if err != nil {
-				return s.away(err)
-			}
-			if c.All || failure.Cause == c.Cause {
-				ids = append(ids, failure.ID)
-			}
-		}
-		if len(ids) == 0 && !c.All {
-			return p.errorf("unknown hint", failed, "no cause", c.Cause)
-		}
-	}
-	type result struct {
-		ID    string `json:"id"`
-		Error string `json:"error,omitempty"`
-	}
-	results := []result{}
-	retried := 0
-	for _, id := range ids {
-		switch err = p.Retry(ctx, id, act); {
-		case errors.Is(err, ledger.ErrNotFound):
-			results = append(results, result{id, p.words["not failed"]})
-			continue
-		case errors.Is(err, ledger.ErrAuditEntry):
-			return errorWithHint{err, p.words["why hint"], askedWrong}
-		case err != nil:
-			results = append(results, result{id, s.away(err).Error()})
-		default:
-			results = append(results, result{id, ""})
-			retried++
-			continue
-		}
-		break // what was retried until here is still told
-	}
-	if out.json {
-		if err := out.encode(results); err != nil {
-			return err
-		}
-	} else {
-		for _, r := range results {
-			if r.Error != "" {
-				fmt.Fprintf(out.w, "%s: %s\n", r.ID, r.Error)
-			}
-		}
-		switch retried {
-		case 0:
-			fmt.Fprintln(out.w, p.words["retried0"])
-		case 1:
-			fmt.Fprintln(out.w, p.words["retried1"])
-		default:
-			fmt.Fprintf(out.w, p.words["retried"]+"\n", retried)
-		}
-	}
-	if retried < len(ids) {
-		return failed
-	}
-	return nil
 }

@@ -1,39 +1,44 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 
+	"segell/acts"
 	"segell/ledger"
 )
 
 type jobsCancelCmd struct {
-	Request string `arg:"" help:"Id of the request."`
-	Reason  string `required:"" enum:"cannot_be_made,asked_again,sent_in_error,holder_request" help:"Why: cannot_be_made (no retry will help), asked_again (another request took its place), sent_in_error, holder_request (the person does not want it any more)."`
+	Requests []string `arg:"" optional:"" help:"Ids of requests."`
+	manyFlags
+	Reason string `required:"" enum:"cannot_be_made,asked_again,sent_in_error,holder_request" help:"Why: cannot_be_made (no retry will help), asked_again (another request took its place), sent_in_error, holder_request (the person does not want it any more)."`
+	Why    string `help:"More on why, for the audit trail: no names or numbers of persons. Needed where more than one request is meant, and then the reason is cannot_be_made."`
 }
 
 func (c jobsCancelCmd) Run(s *Settings, out *output, log *slog.Logger) error {
-	p, done, err := s.open(log)
+	p, done, err := s.open(log, jobsWords, bulkWords)
 	if err != nil {
 		return err
 	}
 	defer done()
-	if err := p.checkIDs(c.Request); err != nil {
+	selection, err := c.selection(p, c.Requests)
+	if err != nil {
 		return err
 	}
-	err = p.Cancel(background(), c.Request, ledger.CancelReason(c.Reason), actor(c.Reason))
-	switch {
-	case errors.Is(err, ledger.ErrNotFound):
-		return p.errorf("unknown hint", failed, "unknown", c.Request)
-	case errors.Is(err, ledger.ErrIssued):
-		return p.errorf("issued hint", failed, "issued already", c.Request)
-	case err != nil:
-		return s.away(err)
+	reason := ledger.CancelReason(c.Reason)
+	if len(c.Requests) != 1 || c.DryRun {
+		if reason != ledger.CancelImpossible {
+			return p.errorf("why hint", askedWrong, "many cannot be made")
+		}
+		return p.many(out, selection, acts.BulkCancel, c.Why, c.manyFlags)
+	}
+	id, who := c.Requests[0], actor(c.Why)
+	if _, err := p.acts.Cancel(background(), who.Actor, id, reason, who.Why); err != nil {
+		return p.refused(err, id)
 	}
 	if out.json {
-		return out.encode(map[string]string{"id": c.Request, "state": string(ledger.StateCancelled), "reason": c.Reason})
+		return out.encode(map[string]string{"id": id, "state": string(ledger.StateCancelled), "reason": c.Reason})
 	}
-	_, err = fmt.Fprintf(out.w, p.words["cancelled"], c.Request)
+	_, err = fmt.Fprintf(out.w, p.words["cancelled"], id)
 	return err
 }

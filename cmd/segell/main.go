@@ -31,7 +31,8 @@ type cli struct {
 
 	Intake    intakeCmd    `cmd:"" help:"Serve the API and the verification pages."`
 	Worker    workerCmd    `cmd:"" help:"Make documents."`
-	Serve     serveCmd     `cmd:"" help:"Both in one process."`
+	Console   consoleCmd   `cmd:"" help:"Serve the console of staff and its API."`
+	Serve     serveCmd     `cmd:"" help:"Intake and worker in one process, with the console where SEGELL_CONSOLE_LISTEN is set."`
 	Check     checkCmd     `cmd:"" help:"Prove that Redis, the bucket, the seal and the time-stamping authorities deserve trust."`
 	Render    renderCmd    `cmd:"" help:"Preview a document, watermarked and without a seal."`
 	Renew     renewCmd     `cmd:"" help:"Give documents whose archive time-stamp ends soon the next one, now."`
@@ -41,6 +42,7 @@ type cli struct {
 	Jobs      jobsCmd      `cmd:"" help:"For staff: see what failed, why, and try it again."`
 	Pause     pauseCmd     `cmd:"" help:"For staff: have the workers leave a kind or a queue alone; alone it shows what is paused."`
 	Resume    resumeCmd    `cmd:"" help:"For staff: go on with what was paused."`
+	Staff     staffCmd     `cmd:"" help:"Who may log in to the console: accounts, second factors, tokens of the staff API."`
 	Callbacks callbacksCmd `cmd:"" help:"For staff: see what clients could not be told, and send it again."`
 	Config    configCmd    `cmd:"" help:"Print the configuration in force, secrets hidden; its --help tells every setting."`
 	Keys      keysCmd      `cmd:"" help:"Make the ledger's keys, and change the one that encrypts."`
@@ -143,20 +145,22 @@ func help(options kong.HelpOptions, ctx *kong.Context) error {
 
 // groupsOf tells which groups of settings a command reads.
 var groupsOf = map[string][]string{
-	"intake":    {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Access", "Documents", "Log"},
-	"worker":    {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Seal", "Documents", "Worker", "Upkeep", "Log"},
-	"serve":     {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Access", "Seal", "Documents", "Worker", "Upkeep", "Log"},
-	"check":     {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Access", "Seal", "Documents", "Worker", "Upkeep", "Staff", "Log"},
-	"config":    {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Access", "Seal", "Documents", "Worker", "Upkeep", "Staff", "Log"},
-	"jobs":      {"Callbacks", "Storage", "Queue", "Ledger", "Staff"},
-	"pause":     {"Storage", "Queue", "Ledger", "Staff"},
-	"resume":    {"Storage", "Queue", "Ledger", "Staff"},
-	"callbacks": {"Callbacks", "Storage", "Queue", "Ledger", "Staff"},
-	"audit":     {"Callbacks", "Storage", "Ledger"},
-	"keys":      {"Callbacks", "Storage", "Ledger"},
+	"intake":    {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Access", "Documents", "Log", "Audit"},
+	"worker":    {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Seal", "Documents", "Worker", "Upkeep", "Log", "Audit"},
+	"serve":     {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Access", "Seal", "Documents", "Worker", "Upkeep", "Log", "Console", "Audit"},
+	"console":   {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Console", "Documents", "Audit", "Log"},
+	"staff":     {"Callbacks", "Storage", "Ledger", "Console", "Staff", "Audit"},
+	"check":     {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Access", "Seal", "Documents", "Worker", "Upkeep", "Staff", "Log", "Console", "Audit"},
+	"config":    {"Callbacks", "Storage", "Queue", "Ledger", "Doors", "Access", "Seal", "Documents", "Worker", "Upkeep", "Staff", "Log", "Console", "Audit"},
+	"jobs":      {"Callbacks", "Storage", "Queue", "Ledger", "Console", "Staff", "Audit"},
+	"pause":     {"Storage", "Queue", "Ledger", "Staff", "Audit"},
+	"resume":    {"Storage", "Queue", "Ledger", "Staff", "Audit"},
+	"callbacks": {"Callbacks", "Storage", "Queue", "Ledger", "Staff", "Audit"},
+	"audit":     {"Callbacks", "Storage", "Ledger", "Audit"},
+	"keys":      {"Callbacks", "Storage", "Ledger", "Audit"},
 	"renew":     {"Storage", "Queue", "Ledger", "Seal", "Upkeep"},
-	"erase":     {"Callbacks", "Storage", "Ledger"},
-	"retention": {"Callbacks", "Storage", "Ledger", "Upkeep"},
+	"erase":     {"Callbacks", "Storage", "Ledger", "Audit"},
+	"retention": {"Callbacks", "Storage", "Ledger", "Upkeep", "Audit"},
 	"render":    {"Documents"},
 	"verify":    {"Seal"},
 	"health":    {"Doors"},

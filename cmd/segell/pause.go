@@ -7,10 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"segell/cmd/internal/press"
+	"segell/acts"
 	"segell/ledger"
-	"segell/queue"
-	"segell/templates"
 )
 
 // pauseCmd and resumeCmd are for staff. The word lies in the bucket: every worker
@@ -27,128 +25,101 @@ type resumeCmd struct {
 	Reason string `help:"The reason, for the audit trail."`
 }
 
-var pauseWords = map[string]map[string]string{
-	"ca": {"scope": "ABAST", "name": "NOM", "since": "DES DE", "who": "QUI", "why": "MOTIU", "kind": "tipus", "queue": "cua", "none": "No hi ha res en pausa.",
+var pauseWords = map[string]words{
+	"ca": {"scope": "ABAST", "name": "NOM", "since": "DES DE", "who": "QUI", "pause why": "MOTIU", "scope kind": "tipus", "scope queue": "cua", "none": "No hi ha res en pausa.",
 		"paused": "En pausa. Les sol·licituds s'accepten i esperen; per continuar: segell resume --%s %s\n", "resumed": "Es reprèn.", "not paused": "no està en pausa: %s",
-		"one": "digueu què: --kind TIPUS o --queue CUA", "needs why": "digueu el motiu amb --reason", "no kind": "no hi ha cap tipus %q: són %s", "no queue": "no hi ha cap cua %q: són %s",
-		"hint": "`segell pause` mostra el que està en pausa"},
-	"en": {"scope": "SCOPE", "name": "NAME", "since": "SINCE", "who": "WHO", "why": "WHY", "kind": "kind", "queue": "queue", "none": "Nothing is paused.",
+		"one": "digueu què: --kind TIPUS o --queue CUA", "needs why": "digueu el motiu amb --reason", "no queue": "no hi ha cap cua %q: són %s",
+		"pause hint": "`segell pause` mostra el que està en pausa"},
+	"en": {"scope": "SCOPE", "name": "NAME", "since": "SINCE", "who": "WHO", "pause why": "WHY", "scope kind": "kind", "scope queue": "queue", "none": "Nothing is paused.",
 		"paused": "Paused. Requests are accepted and wait; to go on: segell resume --%s %s\n", "resumed": "It goes on.", "not paused": "is not paused: %s",
-		"one": "say what: --kind KIND or --queue QUEUE", "needs why": "say why, with --reason", "no kind": "there is no kind %q: they are %s", "no queue": "there is no queue %q: they are %s",
-		"hint": "`segell pause` shows what is paused"},
+		"one": "say what: --kind KIND or --queue QUEUE", "needs why": "say why, with --reason", "no queue": "there is no queue %q: they are %s",
+		"pause hint": "`segell pause` shows what is paused"},
 }
 
 // pausable says what is meant, or what would be right.
-func pausable(kind, name string, words map[string]string) (ledger.PauseScope, string, error) {
-	wrong := func(word string, args ...any) error {
-		return errorWithHint{fmt.Errorf(words[word], args...), words["hint"], askedWrong}
-	}
+func (p *staff) pausable(kind, name string) (ledger.PauseScope, string, error) {
 	switch {
 	case (kind == "") == (name == ""):
-		return "", "", wrong("one")
+		return "", "", p.errorf("pause hint", askedWrong, "one")
 	case kind != "":
-		if _, ok := templates.Lookup(kind); !ok {
-			var known []string
-			for _, k := range templates.Kinds() {
-				known = append(known, k.ID)
-			}
-			return "", "", wrong("no kind", kind, strings.Join(known, ", "))
-		}
-		return ledger.PauseKind, kind, nil
+		return ledger.PauseKind, kind, p.pauseKnown("no such kind", kind, kindNames())
 	}
-	queues := append(slices.Clone(queue.Names), queue.Quarantine)
-	if !slices.Contains(queues, name) {
-		return "", "", wrong("no queue", name, strings.Join(queues, ", "))
+	return ledger.PauseQueue, name, p.pauseKnown("no queue", name, acts.PausableQueues())
+}
+
+func (p *staff) pauseKnown(word, given string, all []string) error {
+	if slices.Contains(all, given) {
+		return nil
 	}
-	return ledger.PauseQueue, name, nil
+	return p.errorf("pause hint", askedWrong, word, given, strings.Join(all, ", "))
 }
 
 func (c pauseCmd) Run(s *Settings, out *output, log *slog.Logger) error {
-	p, done, err := s.open(log)
+	p, done, err := s.open(log, pauseWords)
 	if err != nil {
 		return err
 	}
 	defer done()
-	words := pauseWords[p.language]
 	if c == (pauseCmd{}) {
-		return p.listPauses(s, out, words)
+		return p.listPauses(out)
 	}
-	scope, name, err := pausable(c.Kind, c.Queue, words)
+	scope, name, err := p.pausable(c.Kind, c.Queue)
 	if err != nil {
 		return err
 	}
-	if strings.TrimSpace(c.Reason) == "" {
-		return errorWithHint{errors.New(words["needs why"]), words["hint"], askedWrong}
-	}
 	who := actor(c.Reason)
-	if err := p.writeDown(s, who, "work.pause", scope, name); err != nil {
-		return err
-	}
-	if err := p.Ledger.Pause(background(), ledger.Pause{Scope: scope, Name: name, Who: who.Who, Why: c.Reason}); err != nil {
-		return s.away(err)
+	switch err := p.acts.Pause(background(), who.Actor, scope, name, who.Why); {
+	case errors.Is(err, acts.ErrWhy):
+		return p.errorf("pause hint", askedWrong, "needs why")
+	case err != nil:
+		return p.refused(err, name)
 	}
 	if out.json {
-		return p.listPauses(s, out, words)
+		return p.listPauses(out)
 	}
-	_, err = fmt.Fprintf(out.w, words["paused"], scope, name)
+	_, err = fmt.Fprintf(out.w, p.words["paused"], scope, name)
 	return err
 }
 
-// writeDown puts in the audit trail what is about to be done.
-func (p *staff) writeDown(s *Settings, act press.Act, what string, scope ledger.PauseScope, name string) error {
-	err := p.Ledger.Audit(background(), ledger.AuditEntry{Who: act.Who, What: what, ID: string(scope) + "." + name, Why: act.Why, From: act.From})
-	if errors.Is(err, ledger.ErrAuditEntry) {
-		return errorWithHint{err, p.words["why hint"], askedWrong}
-	}
-	return s.away(err)
-}
-
-func (p *staff) listPauses(s *Settings, out *output, words map[string]string) error {
+func (p *staff) listPauses(out *output) error {
 	pauses, err := p.Ledger.Pauses(background())
 	if err != nil {
-		return s.away(err)
+		return p.settings.away(err)
 	}
 	if out.json {
 		return out.encode(append([]ledger.Pause{}, pauses...))
 	}
 	if len(pauses) == 0 {
-		_, err := fmt.Fprintln(out.w, words["none"])
+		_, err := fmt.Fprintln(out.w, p.words["none"])
 		return err
 	}
 	rows := [][]string{}
 	for _, one := range pauses {
-		rows = append(rows, []string{words[string(one.Scope)], one.Name, p.minute(one.Since), one.Who, one.Why})
+		rows = append(rows, []string{p.words["scope "+string(one.Scope)], one.Name, p.minute(one.Since), one.Who, one.Why})
 	}
-	return out.table([]string{words["scope"], words["name"], words["since"], words["who"], words["why"]}, rows)
+	return out.table([]string{p.words["scope"], p.words["name"], p.words["since"], p.words["who"], p.words["pause why"]}, rows)
 }
 
 func (c resumeCmd) Run(s *Settings, out *output, log *slog.Logger) error {
-	p, done, err := s.open(log)
+	p, done, err := s.open(log, pauseWords)
 	if err != nil {
 		return err
 	}
 	defer done()
-	words := pauseWords[p.language]
-	scope, name, err := pausable(c.Kind, c.Queue, words)
+	scope, name, err := p.pausable(c.Kind, c.Queue)
 	if err != nil {
 		return err
 	}
-	pauses, err := p.Ledger.Pauses(background())
-	if err != nil {
-		return s.away(err)
-	}
-	if !slices.ContainsFunc(pauses, func(one ledger.Pause) bool { return one.Scope == scope && one.Name == name }) {
-		return errorWithHint{fmt.Errorf(words["not paused"], name), words["hint"], failed}
-	}
-	if err := p.writeDown(s, actor(c.Reason), "work.resume", scope, name); err != nil {
-		return err
-	}
-	if _, err := p.Ledger.Resume(background(), scope, name); err != nil {
-		return s.away(err)
+	who := actor(c.Reason)
+	switch err := p.acts.Resume(background(), who.Actor, scope, name, who.Why); {
+	case errors.Is(err, acts.ErrNotPaused):
+		return p.errorf("pause hint", failed, "not paused", name)
+	case err != nil:
+		return p.refused(err, name)
 	}
 	if out.json {
-		return p.listPauses(s, out, words)
+		return p.listPauses(out)
 	}
-	_, err = fmt.Fprintln(out.w, words["resumed"])
+	_, err = fmt.Fprintln(out.w, p.words["resumed"])
 	return err
 }

@@ -4,15 +4,20 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -255,6 +260,35 @@ func (h *house) wait(state string, ids []string, within time.Duration) error {
 	return nil
 }
 
+var formField = regexp.MustCompile(`name="form" value="([^"]+)"`)
+
+// login logs in to the console as a browser does that trusts these roots, and
+// returns the answer and the browser.
+func login(console, name, password string, roots *x509.CertPool) (*http.Response, *http.Client, error) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	browser := &http.Client{Jar: jar, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}, Timeout: 30 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	page, err := browser.Get(console + "/login")
+	if err != nil {
+		return nil, nil, err
+	}
+	text, err := io.ReadAll(page.Body)
+	page.Body.Close()
+	form := formField.FindSubmatch(text)
+	if err != nil || form == nil {
+		return nil, nil, fmt.Errorf("no form to log in with: %d %w", page.StatusCode, err)
+	}
+	answer, err := browser.PostForm(console+"/login", url.Values{"form": {string(form[1])}, "login": {name}, "password": {password}, "next": {"/"}})
+	if err != nil {
+		return nil, nil, err
+	}
+	answer.Body.Close()
+	return answer, browser, nil
+}
+
 func TestScripts(t *testing.T) {
 	type key struct{}
 	of := func(ts *testscript.TestScript) *house {
@@ -341,6 +375,18 @@ func TestScripts(t *testing.T) {
 					if time.Now().After(deadline) {
 						ts.Fatalf("segell is not ready after a minute: %v", err)
 					}
+				}
+			},
+			// console: gives the console an address of its own.
+			"console": func(ts *testscript.TestScript, _ bool, _ []string) {
+				ts.Setenv("SEGELL_CONSOLE_LISTEN", freeAddress(of(ts).t))
+			},
+			// login NAME PASSWORD STATUS: logs in to the console as a browser does; STATUS is a pattern.
+			"login": func(ts *testscript.TestScript, _ bool, args []string) {
+				answer, _, err := login("http://"+ts.Getenv("SEGELL_CONSOLE_LISTEN"), args[0], args[1], nil)
+				ts.Check(err)
+				if !regexp.MustCompile("^" + args[2] + "$").MatchString(strconv.Itoa(answer.StatusCode)) {
+					ts.Fatalf("the console answered %d, not %s", answer.StatusCode, args[2])
 				}
 			},
 			// seal short|good: installs a certificate that ends in five seconds, or the good one.

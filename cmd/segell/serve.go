@@ -11,7 +11,9 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -30,60 +32,106 @@ import (
 type intakeCmd struct{}
 type workerCmd struct{}
 type serveCmd struct{}
+type consoleCmd struct{}
 
-func (intakeCmd) Run(s *Settings, log *slog.Logger) error { return serve(s, log, true, false) }
-func (workerCmd) Run(s *Settings, log *slog.Logger) error { return serve(s, log, false, true) }
-func (serveCmd) Run(s *Settings, log *slog.Logger) error  { return serve(s, log, true, true) }
+// roles are what one process does.
+type roles struct{ doors, works, console bool }
 
-// serve runs the roles asked for until the process is told to stop.
-func serve(s *Settings, log *slog.Logger, doors, works bool) error {
-	parts := press.Parts{Log: log, Now: failpoint.Now, Institution: s.Institution, Version: versionText()}
-	groups := groupsOf["intake"]
-	if works {
+func (intakeCmd) Run(s *Settings, log *slog.Logger) error { return serve(s, log, roles{doors: true}) }
+func (workerCmd) Run(s *Settings, log *slog.Logger) error { return serve(s, log, roles{works: true}) }
+func (consoleCmd) Run(s *Settings, log *slog.Logger) error {
+	return serve(s, log, roles{console: true})
+}
+func (serveCmd) Run(s *Settings, log *slog.Logger) error {
+	return serve(s, log, roles{doors: true, works: true, console: s.ConsoleListen != ""})
+}
+
+// configured is what the settings say to one process.
+type configured struct {
+	roles
+	parts  press.Parts
+	bucket *storage.Bucket
+
+	tls     *tls.Config // of the doors
+	clients *rereading
+
+	nice  int
+	first *sealing
+	seal  *resealing
+
+	console    press.Console
+	consoleTLS *tls.Config
+}
+
+// configure judges all settings that the roles read, and tells everything that is
+// wrong. The caller closes the client of Redis.
+func (s *Settings) configure(log *slog.Logger, r roles) (*configured, error) {
+	c := &configured{roles: r, parts: press.Parts{Log: log, Now: failpoint.Now, Institution: s.Institution, Version: versionText()}}
+	groups := groupsOf["console"]
+	if r.doors {
+		groups = groupsOf["intake"]
+	}
+	if r.works {
 		groups = groupsOf["worker"]
+	}
+	if r.console {
+		groups = append(slices.Clone(groups), "Console")
 	}
 	f := s.faults(groups...)
 	s.logLevel(f)
-	s.listeners(f, doors)
-	bucket := s.bucket(f)
-	parts.Keyset, parts.HMACKey = s.keys(f)
-	parts.PublicURL = s.publicURL(f)
-	parts.Logo, parts.Mark = s.logo(f)
-	parts.Callbacks = s.callbacks(f)
-	var tlsConfig *tls.Config
-	var clients *rereading
-	if doors {
-		clients = newRereading(log)
-		parts.Access = s.access(f)
-		parts.MostUnfinished = s.mostUnfinished(f)
-		tlsConfig = s.tls(f)
+	s.listeners(f, r)
+	c.bucket = s.bucket(f)
+	c.parts.Bucket = c.bucket
+	c.parts.Keyset, c.parts.HMACKey = s.keys(f)
+	c.parts.Logo, c.parts.Mark = s.logo(f)
+	c.parts.Callbacks = s.callbacks(f)
+	c.parts.AuditHeads = s.auditHeads(f)
+	if r.doors || r.works {
+		c.parts.PublicURL = s.publicURL(f)
 	}
-	var nice int
-	var first *sealing
-	var seal *resealing
-	if works {
-		parts.Concurrency = s.concurrency(f)
-		parts.ShutdownWithin = s.shutdownWithin(f)
-		nice = s.nice(f)
-		parts.RenewWithin, parts.RenewRate, parts.UpkeepEvery = s.renewWithin(f), s.renewRate(f), s.upkeepEvery(f)
-		parts.ReconcileEvery, parts.Retention = s.reconcileEvery(f), s.retention(f)
-		if first = s.sealing(f); first != nil {
-			seal = newResealing(first, log)
-			parts.Sealers, parts.Archivist = seal.seals, seal.Archivist
-		}
+	if r.doors {
+		c.clients = newRereading(log)
+		c.parts.Access = s.access(f)
+		c.parts.MostUnfinished = s.mostUnfinished(f)
+		c.tls = s.tls(f)
 	}
-	s.redis(f, &parts)
-	if err := f.err(); err != nil {
+	if r.works {
+		c.forWork(s, f, log)
+	}
+	if r.console {
+		c.console = s.console(f)
+		c.consoleTLS = s.consoleTLS(f)
+	}
+	s.redis(f, &c.parts)
+	return c, f.err()
+}
+
+// forWork is what a worker reads besides.
+func (c *configured) forWork(s *Settings, f *faults, log *slog.Logger) {
+	c.parts.Concurrency = s.concurrency(f)
+	c.parts.ShutdownWithin = s.shutdownWithin(f)
+	c.nice = s.nice(f)
+	c.parts.RenewWithin, c.parts.RenewRate, c.parts.UpkeepEvery = s.renewWithin(f), s.renewRate(f), s.upkeepEvery(f)
+	c.parts.ReconcileEvery, c.parts.Retention = s.reconcileEvery(f), s.retention(f)
+	if c.first = s.sealing(f); c.first != nil {
+		c.seal = newResealing(c.first, log)
+		c.parts.Sealers, c.parts.Archivist = c.seal.seals, c.seal.Archivist
+	}
+}
+
+// serve runs the roles asked for until the process is told to stop.
+func serve(s *Settings, log *slog.Logger, r roles) error {
+	c, err := s.configure(log, r)
+	if err != nil {
 		return err
 	}
-	s.warn(log, parts.Callbacks, parts.Access.Clients)
-	parts.Bucket = bucket
-	defer parts.Redis.Close()
+	s.warn(log, c.parts.Callbacks, c.parts.Access.Clients)
+	defer c.parts.Redis.Close()
 	ctx := background()
-	if err := startChecks(ctx, s, bucket, parts, log); err != nil {
+	if err := startChecks(ctx, s, c.bucket, c.parts, log); err != nil {
 		return err
 	}
-	p, err := press.New(parts)
+	p, err := press.New(c.parts)
 	if err != nil {
 		return err
 	}
@@ -91,59 +139,136 @@ func serve(s *Settings, log *slog.Logger, doors, works bool) error {
 		return err
 	}
 	// Everything is opened before anything runs.
-	admin, err := listen("SEGELL_ADMIN_LISTEN", s.Admin)
+	o := &opened{configured: c, settings: s, press: p, log: log}
+	defer o.close()
+	if err := o.openAll(); err != nil {
+		return err
+	}
+	heads, stopHeads := context.WithCancel(context.WithoutCancel(ctx))
+	var keeping sync.WaitGroup
+	keeping.Go(func() { p.KeepHeads(heads) })
+	group, ctx := errgroup.WithContext(ctx)
+	for _, run := range o.running {
+		group.Go(func() error { return run(ctx) })
+	}
+	err = group.Wait()
+	stopHeads() // last: what the others audited at their end is kept too
+	keeping.Wait()
+	log.Info("ended")
+	return err
+}
+
+// opened is a process whose listeners are open, and what it is to run.
+type opened struct {
+	*configured
+	settings  *Settings
+	press     *press.Press
+	log       *slog.Logger
+	listeners []net.Listener
+	running   []func(context.Context) error
+}
+
+func (o *opened) close() {
+	for _, listener := range o.listeners {
+		listener.Close()
+	}
+}
+
+func (o *opened) openAll() error {
+	admin, err := o.listen("SEGELL_ADMIN_LISTEN", o.settings.Admin, nil)
 	if err != nil {
 		return err
 	}
-	defer admin.Close()
-	group, ctx := errgroup.WithContext(ctx)
-	var roles []func() error
-	if doors {
-		handler, beside, err := p.Doors()
-		if err != nil {
+	for _, role := range []struct {
+		asked bool
+		open  func() error
+	}{{o.doors, o.openDoors}, {o.roles.console, o.openConsole}, {o.works, o.openWorker}} {
+		if !role.asked {
+			continue
+		}
+		if err := role.open(); err != nil {
 			return err
 		}
-		listener, err := listen("SEGELL_LISTEN", s.Listen)
-		if err != nil {
-			return err
-		}
-		defer listener.Close()
-		log.Info("the doors are open", "listen", listener.Addr().String(), "tls", tlsConfig != nil)
-		if tlsConfig != nil {
-			tlsConfig.NextProtos = []string{"h2", "http/1.1"}
-			listener = tls.NewListener(listener, tlsConfig)
-		}
-		roles = append(roles, func() error { return press.Serve(ctx, listener, handler, log) },
-			func() error { beside(ctx); return nil }, func() error { clients.watch(ctx, s, p, parts.Callbacks); return nil })
 	}
-	if works {
-		w, err := p.Worker()
-		if err != nil {
-			return err
-		}
-		if !doors {
-			if err := stepBack(nice); err != nil {
-				log.Warn("the worker keeps its priority", "why", err)
-			}
-		}
-		log.Info("the worker begins", "level", first.Default.Level(), "other_levels", s.SealLevels, "renews", first.archivist != nil,
-			"certificate_ends", first.Default.Certificate().NotAfter.Format(time.DateOnly))
-		tell, err := p.Callbacks()
-		if err != nil {
-			return err
-		}
-		keep := p.Upkeep()
-		roles = append(roles, func() error { return w.Run(ctx) }, func() error { return tell(ctx) },
-			func() error { keep(ctx); return nil }, func() error { seal.watch(ctx, s); return nil })
+	o.log.Info("the operator's door is open", "listen", admin.Addr().String())
+	o.run(func(ctx context.Context) error {
+		return press.Serve(ctx, admin, adminHandler(o.press, o.bucket), o.log)
+	})
+	return nil
+}
+
+func (o *opened) run(roles ...func(context.Context) error) { o.running = append(o.running, roles...) }
+
+// listen opens a listener that ends with the process; with a config it speaks TLS.
+func (o *opened) listen(variable, address string, config *tls.Config) (net.Listener, error) {
+	listener, err := listen(variable, address)
+	if err != nil {
+		return nil, err
 	}
-	log.Info("the operator's door is open", "listen", admin.Addr().String())
-	roles = append(roles, func() error { return press.Serve(ctx, admin, adminHandler(p, bucket), log) })
-	for _, role := range roles {
-		group.Go(role)
+	o.listeners = append(o.listeners, listener)
+	if config != nil {
+		config.NextProtos = []string{"h2", "http/1.1"}
+		listener = tls.NewListener(listener, config)
 	}
-	err = group.Wait()
-	log.Info("ended")
-	return err
+	return listener, nil
+}
+
+func (o *opened) openDoors() error {
+	handler, beside, err := o.press.Doors()
+	if err != nil {
+		return err
+	}
+	listener, err := o.listen("SEGELL_LISTEN", o.settings.Listen, o.tls)
+	if err != nil {
+		return err
+	}
+	o.log.Info("the doors are open", "listen", listener.Addr().String(), "tls", o.tls != nil)
+	o.run(func(ctx context.Context) error { return press.Serve(ctx, listener, handler, o.log) },
+		func(ctx context.Context) error { beside(ctx); return nil },
+		func(ctx context.Context) error {
+			o.clients.watch(ctx, o.settings, o.press, o.parts.Callbacks)
+			return nil
+		})
+	return nil
+}
+
+func (o *opened) openConsole() error {
+	office, err := o.press.Console(o.configured.console)
+	if err != nil {
+		return err
+	}
+	listener, err := o.listen("SEGELL_CONSOLE_LISTEN", o.settings.consoleAddress(), o.consoleTLS)
+	if err != nil {
+		return err
+	}
+	o.log.Info("the console is open", "listen", listener.Addr().String(), "tls", o.consoleTLS != nil, "address", o.configured.console.URL)
+	o.run(func(ctx context.Context) error {
+		return press.Serve(ctx, listener, office.Handler, o.log, office.Close)
+	},
+		func(ctx context.Context) error { office.Run(ctx); return nil })
+	return nil
+}
+
+func (o *opened) openWorker() error {
+	w, err := o.press.Worker()
+	if err != nil {
+		return err
+	}
+	if !o.doors {
+		if err := stepBack(o.nice); err != nil {
+			o.log.Warn("the worker keeps its priority", "why", err)
+		}
+	}
+	o.log.Info("the worker begins", "level", o.first.Default.Level(), "other_levels", o.settings.SealLevels, "renews", o.first.archivist != nil,
+		"certificate_ends", o.first.Default.Certificate().NotAfter.Format(time.DateOnly))
+	tell, err := o.press.Callbacks()
+	if err != nil {
+		return err
+	}
+	keep := o.press.Upkeep()
+	o.run(w.Run, tell, func(ctx context.Context) error { keep(ctx); return nil },
+		func(ctx context.Context) error { o.seal.watch(ctx, o.settings); return nil })
+	return nil
 }
 
 // warn tells of settings what is no fault and hardly meant.
@@ -233,24 +358,7 @@ func startChecks(ctx context.Context, s *Settings, bucket *storage.Bucket, parts
 	default:
 		return errorWithHint{fmt.Errorf("SEGELL_REDIS_URL: %w", err), "`segell check` tells all that is wrong", failed}
 	}
-	var proof storage.Proof
-	for told := false; ; {
-		proving, cancel := context.WithTimeout(ctx, time.Minute)
-		proof, err = storage.Prove(proving, bucket)
-		cancel()
-		if !errors.Is(err, storage.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded) || noSuchBucket(err) || ctx.Err() != nil {
-			break
-		}
-		// After a power cut everything starts at once, and not in an order.
-		if !told {
-			log.Warn("waiting for the bucket", "why", s.bucketFault(err))
-			told = true
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(2 * time.Second):
-		}
-	}
+	proof, err := proveBucket(ctx, s, bucket, log)
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -259,6 +367,39 @@ func startChecks(ctx context.Context, s *Settings, bucket *storage.Bucket, parts
 	}
 	log.Info("the bucket holds what it must", "checks", len(proof.Properties))
 	return nil
+}
+
+// provesMost is how often a bucket is tried that answers and gives no verdict.
+const provesMost = 5
+
+// proveBucket tries whether the bucket keeps its promises, and waits for one that
+// is away: after a power cut everything starts at once, and not in an order. Where
+// an answer is lost in the middle, the repeat of a write finds what it wrote itself;
+// that says nothing of the bucket, so it is tried again as well, but not for ever.
+func proveBucket(ctx context.Context, s *Settings, bucket *storage.Bucket, log *slog.Logger) (storage.Proof, error) {
+	for tries, told := 0, false; ; {
+		proving, cancel := context.WithTimeout(ctx, time.Minute)
+		proof, err := storage.Prove(proving, bucket)
+		cancel()
+		switch {
+		case err == nil, errors.Is(err, storage.ErrUnfit), errors.Is(err, storage.ErrDenied), noSuchBucket(err), ctx.Err() != nil:
+			return proof, err
+		case errors.Is(err, storage.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+			if !told {
+				log.Warn("waiting for the bucket", "why", s.bucketFault(err))
+				told = true
+			}
+		default:
+			if tries++; tries == provesMost {
+				return proof, err
+			}
+			log.Warn("the bucket could not be tried to the end, which is done again", "why", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(2 * time.Second):
+		}
+	}
 }
 
 // checkKeys refuses keys that are not those of the bucket: requests would be
@@ -309,7 +450,7 @@ type healthCmd struct{}
 
 func (healthCmd) Run(s *Settings, out *output) error {
 	f := s.faults("Doors")
-	s.listeners(f, false)
+	s.listeners(f, roles{})
 	if err := f.err(); err != nil {
 		return err
 	}

@@ -448,28 +448,35 @@ func TestAnAddressThatIsTaken(t *testing.T) {
 	}
 }
 
-func TestTheListenerSpeaksTLS(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t, servers.RedisOptions{})
+// listenerFiles are the PEM files of a certificate for loopback and its key, and
+// what trusts it.
+func (h *house) listenerFiles() (certFile, keyFile string, roots *x509.CertPool) {
+	h.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "segell"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
 	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})
-	roots := x509.NewCertPool()
+	roots = x509.NewCertPool()
 	roots.AppendCertsFromPEM(chain)
-	h.start("serve", map[string]string{"SEGELL_PUBLIC_URL": "https://" + h.settings["SEGELL_LISTEN"], "SEGELL_TLS_CERT_FILE": h.file("tls.pem", string(chain)),
-		"SEGELL_TLS_KEY_FILE": h.file("tls.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))})
+	return h.file("tls.pem", string(chain)), h.file("tls.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))), roots
+}
+
+func TestTheListenerSpeaksTLS(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, servers.RedisOptions{})
+	certFile, keyFile, roots := h.listenerFiles()
+	h.start("serve", map[string]string{"SEGELL_PUBLIC_URL": "https://" + h.settings["SEGELL_LISTEN"], "SEGELL_TLS_CERT_FILE": certFile, "SEGELL_TLS_KEY_FILE": keyFile})
 	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true}}
 	defer client.CloseIdleConnections()
 	answer, err := client.Get("https://" + h.settings["SEGELL_LISTEN"] + "/openapi.json")

@@ -99,8 +99,32 @@ type Settings struct {
 
 	Concurrency string `name:"concurrency" env:"SEGELL_CONCURRENCY" group:"Worker" default:"0" help:"Jobs at a time; 0: four per core."`
 	Nice        string `name:"nice" env:"SEGELL_NICE" group:"Worker" default:"10" help:"How far a worker that is a process of its own steps back for others on its machine, 0 to 19, so that doors answer while documents are made."`
-	Language    string `name:"language" env:"SEGELL_LANGUAGE" group:"Staff" default:"ca" help:"Language of what staff read: ca or en."`
-	LogLevel    string `name:"log-level" env:"SEGELL_LOG_LEVEL" group:"Log" default:"info" help:"What is logged: debug, info, warn or error."`
+
+	ConsoleListen  string `name:"console-listen" env:"SEGELL_CONSOLE_LISTEN" group:"Console" help:"Where the console of staff listens, its API too: 127.0.0.1:8082 if not set; 'segell serve' runs it only where this is set. Never in public."`
+	ConsoleURL     string `name:"console-url" env:"SEGELL_CONSOLE_URL" group:"Console" help:"Address of the console as staff reach it, such as https://console.example.ad; needed unless it is on loopback."`
+	ConsoleTLSCert string `name:"console-tls-cert-file" env:"SEGELL_CONSOLE_TLS_CERT_FILE" group:"Console" help:"PEM file of the console's certificate and chain; without it a proxy must do TLS."`
+	ConsoleTLSKey  string `name:"console-tls-key-file" env:"SEGELL_CONSOLE_TLS_KEY_FILE" group:"Console" help:"PEM file of the console's key."`
+	ConsoleProxies string `name:"console-trusted-proxies" env:"SEGELL_CONSOLE_TRUSTED_PROXIES" group:"Console" help:"Addresses or networks of the proxies before the console whose X-Forwarded-For is believed, with commas between."`
+	FourEyes       string `name:"bulk-four-eyes" env:"SEGELL_BULK_FOUR_EYES" group:"Console" default:"500" help:"Requests on which one person may act at once; for more a second must approve. 0: any number."`
+	BulkRate       string `name:"bulk-rate" env:"SEGELL_BULK_RATE" group:"Console" default:"50" help:"Requests a second on which an act on many goes on at most."`
+
+	RequireTOTP  string `name:"staff-require-totp" env:"SEGELL_STAFF_REQUIRE_TOTP" group:"Console" default:"true" help:"true: an account of the console's own may do nothing before it has a second factor; false: it may have one."`
+	SessionIdle  string `name:"staff-session-idle" env:"SEGELL_STAFF_SESSION_IDLE" group:"Console" default:"30m" help:"How long a member of staff may do nothing before the session ends."`
+	SessionMost  string `name:"staff-session-most" env:"SEGELL_STAFF_SESSION_MOST" group:"Console" default:"10h" help:"How long a session lasts at most."`
+	StaffIssuer  string `name:"staff-oidc-issuer" env:"SEGELL_STAFF_OIDC_ISSUER" group:"Console" help:"Address of the OpenID Connect issuer at which staff log in; its return address is SEGELL_CONSOLE_URL with /login/oidc/return."`
+	StaffClient  string `name:"staff-oidc-client-id" env:"SEGELL_STAFF_OIDC_CLIENT_ID" group:"Console" help:"The console's id at that issuer."`
+	StaffSecret  string `name:"staff-oidc-client-secret" env:"SEGELL_STAFF_OIDC_CLIENT_SECRET" group:"Console" secret:"" help:"The console's secret there, if it has one."`
+	StaffScopes  string `name:"staff-oidc-scopes" env:"SEGELL_STAFF_OIDC_SCOPES" group:"Console" help:"Scopes to ask for besides openid, with commas between, such as profile,email,groups."`
+	StaffLogin   string `name:"staff-oidc-login-claim" env:"SEGELL_STAFF_OIDC_LOGIN_CLAIM" group:"Console" default:"preferred_username" help:"Claim that names a person in the audit trail for ever."`
+	StaffDomain  string `name:"staff-oidc-domain" env:"SEGELL_STAFF_OIDC_DOMAIN" group:"Console" help:"Where that claim is an address of mail: the domain of staff, which is taken off; others are refused."`
+	StaffClaim   string `name:"staff-oidc-roles-claim" env:"SEGELL_STAFF_OIDC_ROLES_CLAIM" group:"Console" default:"roles" help:"Claim that lists what a person is."`
+	StaffRoles   string `name:"staff-oidc-roles" env:"SEGELL_STAFF_OIDC_ROLES" group:"Console" default:"look=look,act=act,audit=audit" help:"Which of its values is which role (look, act, audit), such as segell-clerks=act,auditors=audit."`
+	StaffCARoots string `name:"staff-oidc-roots-file" env:"SEGELL_STAFF_OIDC_ROOTS_FILE" group:"Console" help:"PEM file of the root certificates of that issuer's TLS, if it is no public one."`
+
+	AuditHeads string `name:"audit-heads-file" env:"SEGELL_AUDIT_HEADS_FILE" group:"Audit" help:"File outside the bucket, best on another volume, to which the heads of the audit trail are appended; 'segell audit verify --heads' compares with it."`
+
+	Language string `name:"language" env:"SEGELL_LANGUAGE" group:"Staff" default:"ca" help:"Language of what staff read: ca or en."`
+	LogLevel string `name:"log-level" env:"SEGELL_LOG_LEVEL" group:"Log" default:"info" help:"What is logged: debug, info, warn or error."`
 
 	reread func() (*Settings, error) // the same arguments and the environment, read anew
 
@@ -386,22 +410,26 @@ func (s *Settings) language(f *faults) string {
 }
 
 // listeners checks the addresses that are listened on.
-func (s *Settings) listeners(f *faults, doors bool) {
+func (s *Settings) listeners(f *faults, r roles) {
+	others := map[string]string{} // by address, the variable that has it
 	check := func(variable, address string) {
 		_, port, err := net.SplitHostPort(address)
 		n, bad := strconv.Atoi(port)
 		if err != nil || bad != nil || n < 0 || n > 65535 {
 			f.add(variable, "must be host:port, such as 127.0.0.1:8080, or :8080 for every address of this machine")
 		}
+		if other, taken := others[address]; taken && n != 0 {
+			f.add(variable, "must be another address than %s", other)
+		}
+		others[address] = variable
+	}
+	if r.doors {
+		check("SEGELL_LISTEN", s.Listen)
+	}
+	if r.console {
+		check("SEGELL_CONSOLE_LISTEN", s.consoleAddress())
 	}
 	check("SEGELL_ADMIN_LISTEN", s.Admin)
-	if !doors {
-		return
-	}
-	check("SEGELL_LISTEN", s.Listen)
-	if s.Listen == s.Admin && !strings.HasSuffix(s.Listen, ":0") {
-		f.add("SEGELL_ADMIN_LISTEN", "must be another address than SEGELL_LISTEN")
-	}
 }
 
 var levels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
@@ -416,7 +444,7 @@ func (s *Settings) logLevel(f *faults) {
 // out of order.
 func (s *Settings) level(command string) slog.Level {
 	level := levels[s.LogLevel]
-	if command != "serve" && command != "intake" && command != "worker" && level == slog.LevelInfo {
+	if command != "serve" && command != "intake" && command != "worker" && command != "console" && level == slog.LevelInfo {
 		return slog.LevelWarn
 	}
 	return level

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -20,6 +21,7 @@ const root = "../.."
 // asked are the variables an operator must give, with values such as his.
 var asked = types.Mapping{
 	"SEGELL_PUBLIC_URL":         "https://documents.example.ad",
+	"SEGELL_CONSOLE_URL":        "https://console.example.ad",
 	"SEGELL_S3_PUBLIC_ENDPOINT": "https://downloads.example.ad",
 	"SEGELL_TSA_URLS":           "https://tsa.example.ad",
 	"SEGELL_STORAGE_DEVICE":     "/dev/disk/by-label/segell",
@@ -50,7 +52,7 @@ func project(t *testing.T) *types.Project {
 
 func TestComposeFitsTheSchema(t *testing.T) {
 	p := project(t)
-	if got := strings.Join(slices.Sorted(slices.Values(p.ServiceNames())), " "); got != "intake redis storage storage-setup worker" {
+	if got := strings.Join(slices.Sorted(slices.Values(p.ServiceNames())), " "); got != "console intake redis storage storage-setup worker" {
 		t.Errorf("services: %s", got)
 	}
 }
@@ -137,6 +139,53 @@ func TestRedisCannotBeReachedFromOutside(t *testing.T) {
 	}
 }
 
+// The console has an account of Redis of its own, a port of its own, and neither
+// the seal's key nor the portal's tokens.
+func TestTheConsoleHasWhatItNeedsAndNoMore(t *testing.T) {
+	s := project(t).Services["console"]
+	for _, c := range s.Secrets {
+		if slices.Contains([]string{"seal_p12", "seal_password", "api_tokens", "redis_url", "redis_users"}, c.Source) {
+			t.Errorf("the console has the secret %s", c.Source)
+		}
+	}
+	if len(s.Ports) != 1 || s.Ports[0].Published != "8082" || s.Ports[0].HostIP != "127.0.0.1" {
+		t.Errorf("ports %+v", s.Ports)
+	}
+	made, err := os.ReadFile(filepath.Join(root, "deploy/make-secrets"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// TestTheAccountsOfRedisMayDoWhatTheirRolesDo, in cmd/internal/press, tries them.
+	for _, user := range []string{"segell", "console", "health"} {
+		if !regexp.MustCompile(`(?m)^user ` + user + ` on `).Match(made) {
+			t.Errorf("deploy/make-secrets makes no account %s of Redis", user)
+		}
+	}
+	for _, secret := range project(t).Secrets {
+		name := filepath.Base(secret.File)
+		if !bytes.Contains(made, []byte(name)) && !bytes.Contains(made, []byte(strings.TrimSuffix(name, ".json"))) {
+			t.Errorf("deploy/make-secrets neither makes nor asks for %s", name)
+		}
+	}
+}
+
+// Every process writes the heads of the audit trail down, where the bucket is not.
+func TestTheHeadsOfTheAuditTrailAreKeptOutsideTheBucket(t *testing.T) {
+	p := project(t)
+	for _, name := range []string{"intake", "worker", "console"} {
+		s := p.Services[name]
+		file := deref(s.Environment["SEGELL_AUDIT_HEADS_FILE"])
+		if !slices.ContainsFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool {
+			return v.Source == "heads" && !v.ReadOnly && strings.HasPrefix(file, v.Target+"/")
+		}) {
+			t.Errorf("%s keeps the heads in %q, which is no volume of theirs", name, file)
+		}
+	}
+	if text := string(dockerfile(t)); !strings.Contains(text, "--chown=65532:65532 /out/heads /heads") {
+		t.Error("the image has no place of its account's for the volume of heads")
+	}
+}
+
 func TestRedisKeepsWhatItAccepts(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "deploy/redis/redis.conf"))
 	if err != nil {
@@ -183,7 +232,7 @@ func TestVariablesAreThoseOfTheProgram(t *testing.T) {
 		t.Fatalf("only %d variables were found in cmd/segell", len(known))
 	}
 	p := project(t)
-	for _, name := range []string{"intake", "worker"} {
+	for _, name := range []string{"intake", "worker", "console"} {
 		s := p.Services[name]
 		for variable, value := range s.Environment {
 			if !known[variable] && !known[strings.TrimSuffix(variable, "_FILE")] {

@@ -24,7 +24,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"segell/cmd/internal/press"
+	"segell/acts"
 	"segell/internal/judges"
 	"segell/internal/servers"
 	"segell/pki"
@@ -250,7 +250,7 @@ func TestNothingPersonalOutsideDocuments(t *testing.T) {
 
 	h.parts.Sealers = good
 	for _, id := range ids {
-		if err := h.press.Retry(t.Context(), id, press.Act{Who: "staff", Why: "the new certificate is installed", From: "host"}); err != nil {
+		if err := h.acts().Retry(t.Context(), clerk, id, acts.WhereItStopped, "the new certificate is installed"); err != nil {
 			t.Fatal(err)
 		}
 	}

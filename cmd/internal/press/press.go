@@ -11,7 +11,6 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +19,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"segell/access"
+	"segell/acts"
+	"segell/audit"
 	"segell/download"
 	"segell/intake"
 	"segell/internal/failpoint"
@@ -47,6 +48,7 @@ type Parts struct {
 	Logo        []byte       // PNG, for the pages
 	Mark        *layout.Mark // the same, for the documents
 	Version     string
+	AuditHeads  string // file outside the bucket for the heads of the audit trail; empty: the log alone
 
 	Access         access.Config // intake only; Now and Metrics are given by the press
 	MostUnfinished int           // intake only: the bound of the backlog; 0: the intake's own
@@ -75,7 +77,8 @@ type Press struct {
 	Queue   *queue.Queue
 	Metrics *prometheus.Registry // everything that this process counts, for the admin port
 	parts   Parts
-	gate    *access.Gate // of the doors, once they are made
+	gate    *access.Gate  // of the doors, once they are made
+	reader  *audit.Reader // of the console, once it is made
 }
 
 // New opens the ledger and the queue.
@@ -165,7 +168,7 @@ func (p *Press) Worker() (*worker.Worker, error) {
 	if !failpoint.Reconciles() {
 		p.parts.ReconcileEvery = -1
 	}
-	return worker.New(worker.Config{Ledger: p.Ledger, Queue: p.Queue, Redis: p.parts.Redis, Sealers: p.parts.Sealers, Metrics: p.Metrics, Log: p.parts.Log, Now: p.parts.Now,
+	return worker.New(worker.Config{Ledger: p.Ledger, Queue: p.Queue, Redis: p.parts.Redis, Sealers: p.parts.Sealers, Metrics: p.Metrics, Version: p.parts.Version, Log: p.parts.Log, Now: p.parts.Now,
 		PublicURL: p.parts.PublicURL, SealedBy: p.parts.Institution, Mark: p.parts.Mark, Proof: p.parts.Proof,
 		Concurrency: p.parts.Concurrency, CheckInterval: p.parts.CheckInterval, ReconcileEvery: p.parts.ReconcileEvery, ShutdownWithin: p.parts.ShutdownWithin})
 }
@@ -196,17 +199,11 @@ func (p *Press) Callbacks() (func(context.Context) error, error) {
 	}, nil
 }
 
-// Replay sends a callback again that was given up, and writes down before that
-// it will. It returns ledger.ErrNotFound if there is no such callback.
-func (p *Press) Replay(ctx context.Context, name string, act Act) (ledger.Notice, error) {
-	id, _, _ := strings.Cut(name, "/")
-	if _, err := p.Ledger.UndeliveredNotice(ctx, name); err != nil {
-		return ledger.Notice{}, err
-	}
-	if err := p.Ledger.Audit(ctx, ledger.AuditEntry{Who: act.Who, What: "callbacks.replay", ID: id, Why: act.Why, From: act.From}); err != nil {
-		return ledger.Notice{}, err
-	}
-	return p.Ledger.Replay(ctx, name)
+// Acts returns what staff do to requests. What the press has is filled in; the
+// index and the rules of bulks are for the caller to say.
+func (p *Press) Acts(c acts.Config) (*acts.Acts, error) {
+	c.Ledger, c.Queue, c.Redis, c.Log, c.Now, c.Random = p.Ledger, p.Queue, p.parts.Redis, p.parts.Log, p.parts.Now, rand.Reader
+	return acts.New(c)
 }
 
 // Upkeep returns what keeps issued documents and the bucket in order until its
@@ -235,49 +232,6 @@ func (p *Press) Renewal() *upkeep.Renewal {
 		within = 90 * 24 * time.Hour
 	}
 	return &upkeep.Renewal{Ledger: p.Ledger, Archivist: p.parts.Archivist, Now: p.parts.Now, Log: p.parts.Log, Within: within, Rate: p.parts.RenewRate}
-}
-
-// Act says who of staff does something, why and from where, for the audit trail.
-type Act struct{ Who, Why, From string }
-
-// Retry opens a failed request again and enqueues it, and writes down before
-// that it will: it does nothing that cannot be written down. When the queue does
-// not answer the retry still stands: the reconciler enqueues it.
-func (p *Press) Retry(ctx context.Context, id string, act Act) error {
-	if _, err := p.Ledger.Failure(ctx, id); err != nil {
-		return err
-	}
-	if err := p.Ledger.Audit(ctx, ledger.AuditEntry{Who: act.Who, What: "jobs.retry", ID: id, Why: act.Why, From: act.From}); err != nil {
-		return err
-	}
-	request, err := p.Ledger.Reopen(ctx, id)
-	if err != nil {
-		return err
-	}
-	p.parts.Log.Info("a failed request was opened again", "id", id)
-	if err := p.Queue.Enqueue(ctx, id, request.Queue, queue.Staff); err != nil {
-		p.parts.Log.Warn("it could not be enqueued yet; the reconciler will", "id", id, "why", err)
-	}
-	return nil
-}
-
-// Cancel takes back a request that is not issued, such as one that failed for
-// good, and writes down before that it will. Errors are those of ledger.Cancel.
-func (p *Press) Cancel(ctx context.Context, id string, reason ledger.CancelReason, act Act) error {
-	was, err := p.Ledger.Look(ctx, id)
-	if err != nil {
-		return err
-	}
-	if err := p.Ledger.Audit(ctx, ledger.AuditEntry{Who: act.Who, What: "jobs.cancel", ID: id, Why: act.Why, From: act.From}); err != nil {
-		return err
-	}
-	if _, err := p.Ledger.Cancel(ctx, id, reason); err != nil {
-		return err
-	}
-	p.parts.Log.Info("a request was cancelled", "id", id, "reason", string(reason))
-	p.Queue.Withdraw(ctx, id, was.Queue)
-	p.Queue.Tell(ctx, queue.Move{ID: id})
-	return nil
 }
 
 // register shows the ledger to the verification pages.
@@ -319,11 +273,15 @@ func Server(handler http.Handler, log *slog.Logger) *http.Server {
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 }
 
-// Serve answers on listener until ctx ends, then lets begun answers end for a while.
-func Serve(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
+// Serve answers on listener until ctx ends, then lets begun answers end for a
+// while; those without an end are ended by closing.
+func Serve(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger, closing ...func()) error {
 	server := Server(handler, log)
-	var closing sync.WaitGroup
-	closing.Go(func() {
+	for _, end := range closing {
+		server.RegisterOnShutdown(end)
+	}
+	var ending sync.WaitGroup
+	ending.Go(func() {
 		<-ctx.Done()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 		defer cancel()
@@ -333,7 +291,7 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, log
 	})
 	err := server.Serve(listener)
 	if errors.Is(err, http.ErrServerClosed) {
-		closing.Wait()
+		ending.Wait()
 		return nil
 	}
 	return fmt.Errorf("serving: %w", err)

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"segell/access"
+	"segell/acts"
 	"segell/cmd/internal/press"
 	"segell/internal/judges"
 	"segell/internal/servers"
@@ -129,6 +130,18 @@ func (h *house) open() *press.Press {
 		h.t.Fatal(err)
 	}
 	return p
+}
+
+// clerk is who retries.
+var clerk = acts.Actor{Who: "staff", From: "host"}
+
+func (h *house) acts() *acts.Acts {
+	h.t.Helper()
+	a, err := h.press.Acts(acts.Config{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return a
 }
 
 func (h *house) sealer(leaf *pki.Leaf) worker.Sealers {
@@ -436,7 +449,7 @@ func TestWhatFailedIsRetriedWhenItsCauseIsMended(t *testing.T) {
 	h.parts.Sealers = good // the operator installs the new certificate
 	h.work()
 	for _, id := range ids {
-		if err := h.press.Retry(t.Context(), id, press.Act{Who: "staff", Why: "the new certificate is installed"}); err != nil {
+		if err := h.acts().Retry(t.Context(), clerk, id, acts.WhereItStopped, "the new certificate is installed"); err != nil {
 			t.Error(err)
 		}
 	}

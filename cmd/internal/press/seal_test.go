@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"segell/cmd/internal/press"
+	"segell/acts"
 	"segell/ledger"
 	"segell/pki"
 	"segell/signing"
@@ -238,7 +238,7 @@ func TestARevokedCertificateIsForStaff(t *testing.T) {
 	h.parts.Sealers = good
 	h.work()
 	for _, id := range ids {
-		if err := h.press.Retry(t.Context(), id, press.Act{Who: "staff", Why: "a new certificate is installed"}); err != nil {
+		if err := h.acts().Retry(t.Context(), clerk, id, acts.WhereItStopped, "a new certificate is installed"); err != nil {
 			t.Error(err)
 		}
 	}

@@ -1,0 +1,97 @@
+package main
+
+import "maps"
+
+// words are what people read, by name.
+type words map[string]string
+
+// wordsOf is the words of all commands of staff with those of one, by language.
+func wordsOf(language string, tables []map[string]words) words {
+	all := maps.Clone(staffWords[language])
+	for _, table := range tables {
+		maps.Copy(all, table[language])
+	}
+	return all
+}
+
+// staffWords are the words that several commands of staff use.
+var staffWords = map[string]words{
+	"ca": {"number": "DOCUMENT", "kind": "TIPUS", "state": "ESTAT", "tries": "INTENTS", "why": "digueu per què: --reason RAÓ",
+		"why hint":     "la raó queda al registre d'auditoria per sempre: una línia, sense noms ni números de cap persona",
+		"no such kind": "no hi ha cap tipus %q: són %s", "unknown": "no hi ha cap sol·licitud %s", "unknown hint": "`segell jobs list` mostra les que s'han aturat",
+		"no id":          "%q no és l'identificador d'una sol·licitud, com ara 0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e",
+		"issued already": "la sol·licitud %s ja té document, i no es pot anul·lar", "issued hint": "un document emès es retira: segell jobs withdraw",
+		"not in force": "el document de la sol·licitud %s no és vigent", "not in force hint": "`segell jobs show` diu què se n'ha fet",
+		"not replaceable": "el document de la sol·licitud %s no en pot substituir cap altre", "not replaceable hint": "el substitut ha de ser del mateix client, titular i tipus, emès, vigent i més nou"},
+	"en": {"number": "DOCUMENT", "kind": "KIND", "state": "STATE", "tries": "TRIES", "why": "say why: --reason REASON",
+		"why hint":     "the reason stays in the audit trail for ever: one line, without names or numbers of persons",
+		"no such kind": "there is no kind %q: they are %s", "unknown": "there is no request %s", "unknown hint": "`segell jobs list` shows those that failed",
+		"no id":          "%q is not the id of a request, such as 0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e",
+		"issued already": "the request %s has a document, and cannot be cancelled", "issued hint": "an issued document is withdrawn: segell jobs withdraw",
+		"not in force": "the document of the request %s is not in force", "not in force hint": "`segell jobs show` tells what became of it",
+		"not replaceable": "the document of the request %s cannot replace another", "not replaceable hint": "what replaces must be of the same client, holder and kind, issued, in force, and newer"},
+}
+
+// jobsWords are those of `segell jobs`.
+var jobsWords = map[string]words{
+	"ca": {"id": "SOL·LICITUD", "failed": "ATURADA EL", "what": "QUÈ HA PASSAT", "do": "QUÈ CAL FER", "none": "Tot bé: no hi ha cap sol·licitud aturada.",
+		"none of these": "Cap de les sol·licituds aturades no és d'aquestes; `segell jobs list` les mostra totes.", "no such cause": "no hi ha cap causa %q: són %s", "no such state": "no hi ha cap estat %q: són %s",
+		"none in state": "No n'hi ha cap.", "index away": "l'índex de la consola encara no és complet: `segell console` el fa", "index hint": "les aturades es llegeixen sense índex: --state failed",
+		"count": "%d sol·licituds aturades.", "count1": "Una sol·licitud aturada.", "causes": "Per causa:", "accepted": "ACCEPTADA EL", "stage": "PAS", "cause": "CAUSA", "detail": "DETALL TÈCNIC",
+		"shown": "Es mostren %d de %d.",
+		"next":  "PROPER INTENT", "retried": "%d sol·licituds tornades a provar.", "retried1": "Una sol·licitud tornada a provar.", "retried0": "No s'ha tornat a provar cap sol·licitud.", "job": "EN CUA", "level": "SEGELL", "pages": "PÀGINES",
+		"not failed": "no és cap de les aturades", "which": "digueu quines: identificadors de sol·licituds, o --cause CAUSA o --kind TIPUS, o --all", "no cause": "cap sol·licitud s'ha aturat per %q", "nothing": "cap sol·licitud aturada no és d'aquestes",
+		"cancelled": "La sol·licitud %s queda anul·lada.\n", "withdrawn": "El document de la sol·licitud %s queda retirat.\n", "replaced": "El document de la sol·licitud %s queda substituït pel de %s.\n",
+		"many cannot be made": "de moltes alhora només es pot dir --reason cannot_be_made",
+		"state accepted":      "acceptada", "state failed": "aturada", "state issued": "emesa", "state withdrawn": "retirada", "state replaced": "substituïda", "state cancelled": "anul·lada", "state erased": "esborrada",
+		"stage read": "llegir", "stage render": "compondre", "stage seal": "segellar", "stage store": "desar",
+		"job pending": "espera torn", "job active": "en curs", "job delayed": "espera el proper intent", "job dead": "abandonada (es reprendrà sola)", "no job": "encara no (s'hi posarà sola)", "queue away": "la cua no respon",
+	},
+	"en": {"id": "REQUEST", "failed": "FAILED AT", "what": "WHAT HAPPENED", "do": "WHAT TO DO", "none": "All is well: no request has failed.",
+		"none of these": "No request that failed is one of these; `segell jobs list` shows them all.", "no such cause": "there is no cause %q: they are %s", "no such state": "there is no state %q: they are %s",
+		"none in state": "There is none.", "index away": "the console's index is not complete yet: `segell console` makes it", "index hint": "those that failed are read without the index: --state failed",
+		"count": "%d requests have failed.", "count1": "One request has failed.", "causes": "By cause:", "accepted": "ACCEPTED AT", "stage": "STEP", "cause": "CAUSE", "detail": "TECHNICAL DETAIL",
+		"shown": "%d of %d are shown.",
+		"next":  "NEXT TRY", "retried": "%d requests are tried again.", "retried1": "One request is tried again.", "retried0": "No request was tried again.", "job": "IN THE QUEUE", "level": "SEAL", "pages": "PAGES",
+		"not failed": "is not one of the failed", "which": "say which: ids of requests, or --cause CAUSE or --kind KIND, or --all", "no cause": "no request failed for %q", "nothing": "no request that failed is one of these",
+		"cancelled": "The request %s is cancelled.\n", "withdrawn": "The document of the request %s is withdrawn.\n", "replaced": "The document of the request %s is replaced by that of %s.\n",
+		"many cannot be made": "of many at once only --reason cannot_be_made can be said",
+		"state accepted":      "accepted", "state failed": "failed", "state issued": "issued", "state withdrawn": "withdrawn", "state replaced": "replaced", "state cancelled": "cancelled", "state erased": "erased",
+		"stage read": "read", "stage render": "render", "stage seal": "seal", "stage store": "store",
+		"job pending": "waits its turn", "job active": "under way", "job delayed": "waits for its next try", "job dead": "given up by the queue (taken up again by itself)", "no job": "not yet (it gets there by itself)", "queue away": "the queue does not answer",
+	},
+}
+
+// bulkWords are those of what is done to many requests.
+var bulkWords = map[string]words{
+	"ca": {"bulk": "ACTUACIÓ", "bulk what": "QUÈ", "who": "QUI", "begun": "PROPOSADA EL", "ended": "ACABADA EL", "reason": "MOTIU", "second": "SEGONA PERSONA", "stopper": "ATURADA PER",
+		"total": "SOL·LICITUDS", "settled": "FETES", "no bulks": "No hi ha cap actuació.", "no bulk": "no hi ha cap actuació %s", "bulk hint": "`segell jobs bulk list` les mostra", "examples": "NO FETES",
+		"act retry": "tornar a provar", "act retry_render": "tornar a compondre", "act cancel": "anul·lar",
+		"bulk proposed": "espera una segona persona", "bulk running": "en curs", "bulk stopping": "s'atura", "bulk stopped": "aturada", "bulk done": "acabada", "bulk refused": "refusada",
+		"will retry": "Es tornaran a provar %d sol·licituds.", "will retry1": "Es tornarà a provar una sol·licitud.", "will retry0": "No es tornarà a provar cap sol·licitud.",
+		"will cancel": "S'anul·laran %d sol·licituds.", "will cancel1": "S'anul·larà una sol·licitud.", "will cancel0": "No s'anul·larà cap sol·licitud.",
+		"cannot": "No es pot amb %d:", "cannot1": "No es pot amb una:", "cannot unknown": "no existeix", "cannot waiting": "no està aturada", "cannot issued": "ja té document", "cannot cancelled": "està anul·lada",
+		"cannot unreadable": "no es pot llegir", "cannot error": "hi ha hagut un error (vegeu el registre de la màquina)", "by kind": "Per tipus:", "by cause": "Per causa:",
+		"needs second": "Caldrà que ho aprovi una segona persona.", "ask": "Voleu continuar? [s/N] ", "yes": "s", "left alone": "No s'ha fet res.", "say yes": "per fer-ho sense pregunta: --yes; per veure només el recompte: --dry-run",
+		"proposed": "Espera una segona persona. Que ho aprovi amb: segell jobs bulk approve %s\n", "goes on": "Continua sola on hi hagi la consola. Aquí: segell jobs bulk follow %[1]s; per aturar-la: segell jobs bulk stop %[1]s\n",
+		"bulk retried": "%d sol·licituds tornades a provar.", "bulk retried1": "Una sol·licitud tornada a provar.", "bulk retried0": "No s'ha tornat a provar cap sol·licitud.",
+		"bulk cancelled": "%d sol·licituds anul·lades.", "bulk cancelled1": "Una sol·licitud anul·lada.", "bulk cancelled0": "No s'ha anul·lat cap sol·licitud.",
+		"was stopped": "L'actuació s'ha aturat abans d'acabar.", "was refused": "L'actuació s'ha refusat.", "stops": "S'atura.", "approved": "Aprovada: comença.", "refused": "Refusada.",
+		"same person": "qui ha proposat l'actuació no la pot aprovar", "same person hint": "cal una altra persona, amb el seu propi usuari", "nobody": "l'usuari %q no és de cap persona concreta", "bulk over": "l'actuació ja no està en un estat que ho permeti",
+		"batch used": "l'identificador ja és el d'una altra actuació", "holds queue": "espera els treballadors", "holds away": "espera el magatzem o Redis"},
+	"en": {"bulk": "BULK", "bulk what": "WHAT", "who": "WHO", "begun": "PROPOSED AT", "ended": "ENDED AT", "reason": "WHY", "second": "SECOND PERSON", "stopper": "STOPPED BY",
+		"total": "REQUESTS", "settled": "DONE", "no bulks": "There is no bulk.", "no bulk": "there is no bulk %s", "bulk hint": "`segell jobs bulk list` shows them", "examples": "NOT DONE",
+		"act retry": "retry", "act retry_render": "render again", "act cancel": "cancel",
+		"bulk proposed": "waits for a second person", "bulk running": "under way", "bulk stopping": "stopping", "bulk stopped": "stopped", "bulk done": "done", "bulk refused": "refused",
+		"will retry": "%d requests will be tried again.", "will retry1": "One request will be tried again.", "will retry0": "No request will be tried again.",
+		"will cancel": "%d requests will be cancelled.", "will cancel1": "One request will be cancelled.", "will cancel0": "No request will be cancelled.",
+		"cannot": "%d cannot:", "cannot1": "One cannot:", "cannot unknown": "there is no such request", "cannot waiting": "it has not failed", "cannot issued": "it has its document", "cannot cancelled": "it is cancelled",
+		"cannot unreadable": "it cannot be read", "cannot error": "an error came between (the log of the machine tells)", "by kind": "By kind:", "by cause": "By cause:",
+		"needs second": "A second person will have to approve it.", "ask": "Go on? [y/N] ", "yes": "y", "left alone": "Nothing was done.", "say yes": "to do it without a question: --yes; only to see the count: --dry-run",
+		"proposed": "It waits for a second person, who approves it with: segell jobs bulk approve %s\n", "goes on": "It goes on by itself where the console runs. Here: segell jobs bulk follow %[1]s; to stop it: segell jobs bulk stop %[1]s\n",
+		"bulk retried": "%d requests are tried again.", "bulk retried1": "One request is tried again.", "bulk retried0": "No request was tried again.",
+		"bulk cancelled": "%d requests are cancelled.", "bulk cancelled1": "One request is cancelled.", "bulk cancelled0": "No request was cancelled.",
+		"was stopped": "The bulk was stopped before its end.", "was refused": "The bulk was refused.", "stops": "It stops.", "approved": "Approved: it begins.", "refused": "Refused.",
+		"same person": "whoever proposed a bulk cannot approve it", "same person hint": "another person must, under a login of their own", "nobody": "the login %q is no one person's", "bulk over": "the bulk is past that",
+		"batch used": "the id is another bulk's", "holds queue": "waits for the workers", "holds away": "waits for the store or Redis"},
+}
