@@ -22,7 +22,7 @@ modules = $(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path './.cache
 # $(call in_each,COMMAND): runs it in every module and stops at the first that fails.
 in_each = @set -e; for module in $(modules); do echo "== $$module: $(1)"; (cd $$module && $(1)); done
 
-.PHONY: help sandbox build build-pkcs11 test test-long conformance api clients faults golden check bench tools packages
+.PHONY: help sandbox build build-pkcs11 test test-long conformance api clients faults e2e screenshots golden check bench tools packages
 
 help: ## list what can be done
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -64,6 +64,13 @@ clients: tools ## clients in TypeScript and Java, generated from the running API
 
 faults: tools ## 5,000 requests while everything around several processes breaks, 60 times and more; nothing may be lost or come twice
 	SEGELL_FAULT_REQUESTS=5000 SEGELL_FAULTS=66 SEGELL_FAULT_OPEN=1000 go test -count 1 -timeout 60m -v ./faults
+
+e2e: tools ## the console of staff in a real Chromium, with and without scripts; axe-core judges every page
+	go test -count 1 -timeout 20m -v ./cmd/internal/e2e
+
+screenshots: export SEGELL_SCREENSHOTS := $(CURDIR)/docs/images/console
+screenshots: tools ## renew the pictures of docs/console.md; look at them before you commit
+	go test -count 1 -timeout 20m -run TestConsole/pages ./cmd/internal/e2e
 
 golden: packages ## renew the pictures that pages are compared with; look at them before you commit
 	SEGELL_RENEW_PICTURES=1 go test -count 1 -run PagesLook ./conformance
