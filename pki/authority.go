@@ -84,6 +84,7 @@ type Authority struct {
 	closing  sync.Once
 
 	stamps      atomic.Int64
+	hung        atomic.Int64
 	ocspReplies atomic.Int64
 	crlReplies  atomic.Int64
 
@@ -483,6 +484,9 @@ func (a *Authority) Host() string { return strings.TrimPrefix(a.base, "http://")
 
 // Stamps is how many time-stamps have been given.
 func (a *Authority) Stamps() int64 { return a.stamps.Load() }
+
+// Hung is how many requests were left without an answer by [Hang], ended or not.
+func (a *Authority) Hung() int64 { return a.hung.Load() }
 
 // OCSPReplies is how often OCSP was answered.
 func (a *Authority) OCSPReplies() int64 { return a.ocspReplies.Load() }

@@ -50,6 +50,7 @@ func (a *Authority) Misbehave(m Misbehaviour) {
 func (a *Authority) fail(w http.ResponseWriter, r *http.Request, how Misbehaviour, kind string) bool {
 	switch how {
 	case Hang:
+		a.hung.Add(1)
 		select {
 		case <-r.Context().Done():
 		case <-a.stopping:
