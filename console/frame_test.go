@@ -25,7 +25,6 @@ import (
 
 	"segell/audit"
 	"segell/console"
-	"segell/internal/judges"
 	"segell/internal/servers"
 	"segell/ledger"
 	"segell/queue"
@@ -487,25 +486,4 @@ func TestLoginAtAnIssuer(t *testing.T) {
 	wants(t, other.get(issuer.LogIn(begun.location, "pere.font").RequestURI()), 403, "no teniu cap rol")
 	issuer.Kill()
 	wants(t, maria.get("/work"), 200)
-}
-
-// axe finds no fault with the fullest pages of the frame, on a telephone and on a
-// desk, by day and by night; the end-to-end tests let it judge all.
-func TestTheFrameIsAccessible(t *testing.T) {
-	t.Parallel()
-	o := newOffice(t, nil)
-	o.must(o.queue.Present(t.Context(), queue.Presence{Name: "w1", Host: "press-1", PID: 4711, Version: "1", Since: time.Now(), SealEnds: time.Now().Add(time.Hour), Concurrency: 8,
-		Away: []queue.Absence{{Dependency: ledger.TSA, Since: time.Now()}}}))
-	for range 2 {
-		r := o.accept("coverage_certificate", "COB")
-		o.undelivered(r)
-	}
-	anna, olga := o.login("anna"), o.login("olga")
-	anna.post("/work/pause", "target", "kind:points_extract", "why", "El barem nou")
-	judges.Axe(t, map[string]string{
-		"account":   anna.post("/account/tokens", "token-name", "x", "days", "7").body,
-		"work":      anna.post("/work/pause", "target", "kind:points_extract", "why", "").body,
-		"callbacks": anna.post("/callbacks/replay").body,
-		"audit":     olga.post("/audit/verify").body,
-	}, o.console.Handler())
 }
