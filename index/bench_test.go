@@ -127,3 +127,61 @@ func fillDirectly(b *testing.B, d *desk, rows int) {
 		}
 	}
 }
+
+// BenchmarkManyGroups measures what staff do on as many groups of failures as there
+// can be, of eleven kinds:
+//
+//	go test ./index -run '^$' -bench ManyGroups -benchtime 100x
+func BenchmarkManyGroups(b *testing.B) {
+	d := newDesk(b, &storagetest.Memory{})
+	const rows = 44 * index.GroupsMost
+	var batch []ledger.Standing
+	for i := range rows {
+		s := failure(b, i, "unexpected", "in the form "+letters(i/44), base)
+		s.Kind = fmt.Sprint("kind", i%11)
+		if batch = append(batch, s); len(batch) == 1000 || i == rows-1 {
+			if err := d.Enter(b.Context(), batch...); err != nil {
+				b.Fatal(err)
+			}
+			batch = batch[:0]
+		}
+	}
+	cause := index.Query{Cause: "unexpected"}
+	b.Run("cause", func(b *testing.B) {
+		for b.Loop() {
+			if page, err := d.Search(b.Context(), cause); err != nil || page.Total != rows {
+				b.Fatal(page.Total, err)
+			}
+		}
+	})
+	b.Run("ids", func(b *testing.B) {
+		for b.Loop() {
+			n := 0
+			for _, err := range d.IDs(b.Context(), cause) {
+				if err != nil {
+					b.Fatal(err)
+				}
+				n++
+			}
+			if n != rows {
+				b.Fatal(n)
+			}
+		}
+	})
+	b.Run("groups", func(b *testing.B) {
+		for b.Loop() {
+			if groups, err := d.Groups(b.Context()); err != nil || len(groups) != index.GroupsMost {
+				b.Fatal(len(groups), err)
+			}
+		}
+	})
+}
+
+// letters is a number as a word.
+func letters(n int) string {
+	word := ""
+	for range 4 {
+		word, n = word+string('k'+rune(n%10)), n/10
+	}
+	return word
+}

@@ -12,13 +12,29 @@ import (
 // Condition says how far the index can be relied on.
 type Condition struct {
 	Complete bool          // everything in the ledger was once looked at, and no change was missed since
+	Lack     Lack          // why it is not complete
 	Building bool          // somebody is at it
 	Done     int64         // rows it holds
 	BuiltAt  time.Time     // when the last build ended; zero: never
 	Took     time.Duration // the last build
 	Waiting  int64         // changes not yet in
+	Behind   time.Duration // how long that of them has waited that waits longest
 	TooBig   bool          // it stands still: Redis is too full for it
 }
+
+// Lack is why the index is not complete: counts and lists may be wrong until that
+// is over, also those that say that there is nothing.
+type Lack string
+
+const (
+	LackNothing Lack = ""        // it is complete
+	LackRoom    Lack = "room"    // Redis is too full: nothing comes in until it has room
+	LackBuild   Lack = "build"   // it has not been built yet
+	LackChanges Lack = "changes" // changes are not in yet: some were missed, or wait for long
+)
+
+// behindMost is how long a change may wait before the index is no longer complete.
+const behindMost = time.Minute
 
 // The fields of the hash of state. Times are milliseconds of Unix time.
 const (
@@ -74,13 +90,38 @@ func (x *Index) Condition(ctx context.Context) (Condition, error) {
 	if err != nil {
 		return Condition{}, err
 	}
-	c := Condition{Waiting: waiting, TooBig: full, BuiltAt: s.built, Took: s.took}
-	c.Complete = s.format == format && !s.built.IsZero() && missed == ""
-	c.Building = !c.Complete && !full && !s.begun.IsZero() || missed != "" && !full
+	behind, err := x.behind(ctx)
+	if err != nil {
+		return Condition{}, err
+	}
+	c := Condition{Waiting: waiting, Behind: behind, TooBig: full, BuiltAt: s.built, Took: s.took}
+	built := s.format == format && !s.built.IsZero()
+	switch {
+	case full:
+		c.Lack = LackRoom
+	case !built:
+		c.Lack = LackBuild
+	case missed != "" || behind > behindMost:
+		c.Lack = LackChanges
+	}
+	c.Complete = c.Lack == LackNothing
+	c.Building = !full && (missed != "" || !built && !s.begun.IsZero())
 	for _, n := range counts {
 		c.Done += n
 	}
 	return c, nil
+}
+
+// behind is how long the change has waited that waits longest.
+func (x *Index) behind(ctx context.Context) (time.Duration, error) {
+	changes, err := x.Queue.Changes(ctx, 1)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	if len(changes) == 0 {
+		return 0, nil
+	}
+	return max(0, x.Now().Sub(changes[0].At)), nil
 }
 
 // memoryMost is the share of maxmemory, in percent, above which the index takes no

@@ -254,32 +254,93 @@ const (
 	emptyKeptFull = time.Hour
 )
 
+// dropGroup forgets one group, unless anything lies in it or did until lately, in
+// one step: what comes in meanwhile is not lost with it.
+//
+// KEYS the groups, the group, its claims. ARGV its name, and the second before which
+// the last must have come.
+var dropGroup = redis.NewScript(`
+local kept = redis.call("HGETALL", KEYS[2])
+for i = 1, #kept, 2 do
+  if string.sub(kept[i], 1, 2) == "n:" then return 0 end
+  if kept[i] == "last" and tonumber(kept[i + 1]) > tonumber(ARGV[2]) then return 0 end
+end
+redis.call("ZREM", KEYS[1], ARGV[1])
+redis.call("DEL", KEYS[2], KEYS[3])
+return 1`)
+
 // dropGroups forgets groups in which nothing has been for long.
 func (x *Index) dropGroups(ctx context.Context) error {
 	names, err := x.Redis.ZRange(ctx, groupsKey, 0, -1).Result()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrAway, err)
 	}
-	groups, err := x.readGroups(ctx, names)
-	if err != nil {
-		return err
-	}
 	keep := emptyKept
 	if len(names) >= groupsMost {
 		keep = emptyKeptFull
 	}
-	for _, g := range groups {
-		if g.Count > 0 || x.Now().Sub(g.Last) < keep {
-			continue
-		}
-		_, err := x.Redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
-			p.ZRem(ctx, groupsKey, g.ID)
-			p.Del(ctx, groupKey(g.ID), claimsKey(g.ID))
-			return nil
-		})
-		if err != nil {
+	before := x.Now().Add(-keep).Unix()
+	for _, name := range names {
+		if err := dropGroup.Run(ctx, x.Redis, []string{groupsKey, groupKey(name), claimsKey(name)}, name, before).Err(); err != nil {
 			return fmt.Errorf("%w: %w", ErrAway, err)
 		}
 	}
 	return nil
+}
+
+// tallyGroup makes what a group counts what lies in it, and reports whether it has
+// rows and does not say of which cause they are.
+//
+// KEYS the groups, the group, and its partitions. ARGV its name, now in seconds, and
+// the kinds in the order of the partitions.
+var tallyGroup = redis.NewScript(`
+local any = false
+for i = 3, #KEYS do
+  local n = redis.call("ZCARD", KEYS[i])
+  if n > 0 then
+    any = true
+    redis.call("HSET", KEYS[2], "n:" .. ARGV[i], n)
+  else
+    redis.call("HDEL", KEYS[2], "n:" .. ARGV[i])
+  end
+end
+if not any then return 0 end
+if not redis.call("ZSCORE", KEYS[1], ARGV[1]) then
+  redis.call("ZADD", KEYS[1], redis.call("HGET", KEYS[2], "last") or ARGV[2], ARGV[1])
+end
+return 1 - redis.call("HEXISTS", KEYS[2], "cause")`)
+
+// tallyGroups puts the groups right of which failures say that they are in them, and
+// returns those of which so little is left that their failures must be looked up.
+func (x *Index) tallyGroups(ctx context.Context, failed map[rowKey]string) (lost map[string]bool, err error) {
+	names, err := x.Redis.ZRange(ctx, groupsKey, 0, -1).Result()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	kinds, err := x.Redis.SMembers(ctx, kindsKey).Result()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	all := map[string]bool{}
+	for _, name := range names {
+		all[name] = true
+	}
+	for _, name := range failed {
+		all[name] = true
+	}
+	lost = map[string]bool{}
+	for name := range all {
+		keys, args := []string{groupsKey, groupKey(name)}, []any{name, x.Now().Unix()}
+		for _, kind := range kinds {
+			keys, args = append(keys, groupPartitionKey(name, kind)), append(args, kind)
+		}
+		answer, err := tallyGroup.Run(ctx, x.Redis, keys, args...).Int()
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrAway, err)
+		}
+		if answer == 1 {
+			lost[name] = true
+		}
+	}
+	return lost, nil
 }

@@ -1,11 +1,15 @@
 package index_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"segell/index"
 	"segell/ledger"
@@ -217,5 +221,168 @@ func TestWhatCannotBeReadKeepsItsPlace(t *testing.T) {
 		if got := row(); got.Kind != s.Kind || got.Number != s.Number || got.State != ledger.StateFailed || got.Cause != "ledger_damaged" {
 			t.Errorf("%s: the row is %+v", name, got)
 		}
+	}
+}
+
+// observed does something before each exchange with Redis.
+type observed struct{ before func(commands []redis.Cmder) }
+
+func (o *observed) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (o *observed) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, command redis.Cmder) error {
+		o.before([]redis.Cmder{command})
+		return next(ctx, command)
+	}
+}
+
+func (o *observed) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, commands []redis.Cmder) error {
+		o.before(commands)
+		return next(ctx, commands)
+	}
+}
+
+// A failure that comes in while its group is about to be forgotten is seen.
+func TestAGroupIsNotForgottenWithWhatIsInIt(t *testing.T) {
+	d := newDesk(t, &storagetest.Memory{})
+	old := failure(t, 1, "tsa_away", "503", time.Now().AddDate(0, 0, -9))
+	for range 2 { // failed nine days ago, and retried: nothing is left in its group
+		if err := d.Enter(t.Context(), old); err != nil {
+			t.Fatal(err)
+		}
+		old.State, old.Failure = ledger.StateAccepted, nil
+	}
+	late, came := failure(t, 2, "tsa_away", "503", time.Now()), false
+	d.config.Redis.AddHook(&observed{func(commands []redis.Cmder) {
+		deletes := slices.ContainsFunc(commands, func(c redis.Cmder) bool { return c.Name() == "del" || c.Name() == "evalsha" })
+		if deletes && !came {
+			came = true
+			if err := d.Enter(context.WithoutCancel(t.Context()), late); err != nil {
+				t.Error(err)
+			}
+		}
+	}})
+	if err := d.DropGroups(t.Context()); err != nil || !came {
+		t.Fatalf("%v, %t", err, came)
+	}
+	d.oneGroupOf(late)
+	// Empty and old, one is forgotten.
+	late.Failure.FailedAt = time.Now().AddDate(0, 0, -8)
+	d.redis.FlushAll()
+	if err := d.Enter(t.Context(), late); err != nil {
+		t.Fatal(err)
+	}
+	groups, err := d.Groups(t.Context())
+	if err != nil || len(groups) != 1 {
+		t.Fatalf("groups are %+v, %v", groups, err)
+	}
+	late.State, late.Failure = ledger.StateAccepted, nil
+	if err := errors.Join(d.Enter(t.Context(), late), d.DropGroups(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Group(t.Context(), groups[0].ID); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("an empty group of last week: %v", err)
+	}
+}
+
+// oneGroupOf wants one group, with this failure alone, found in every way.
+func (d *desk) oneGroupOf(s ledger.Standing) {
+	d.t.Helper()
+	groups, err := d.Groups(d.t.Context())
+	if err != nil || len(groups) != 1 || groups[0].Count != 1 || groups[0].Sample != s.ID || groups[0].Cause != s.Failure.Cause {
+		d.t.Fatalf("groups are %+v, %v", groups, err)
+	}
+	for _, q := range []index.Query{{Group: groups[0].ID}, {Cause: s.Failure.Cause}, {States: []ledger.State{ledger.StateFailed}}} {
+		page, err := d.Search(d.t.Context(), q)
+		if err != nil || len(page.Rows) != 1 || page.Rows[0].ID != s.ID || page.Rows[0].Cause != s.Failure.Cause {
+			d.t.Errorf("%+v finds %+v, %v", q, page, err)
+		}
+	}
+}
+
+// Groups that do not say what lies in them are put right by the next sweep.
+func TestSweepsPutGroupsRight(t *testing.T) {
+	d := newDesk(t, &storagetest.Memory{})
+	for i := range 12 {
+		d.fail(d.coverage(), []string{"tsa_away", "missing_glyph", "unexpected"}[i%3], "it was so")
+	}
+	stop := d.run(time.Hour, time.Hour)
+	d.eventually("it is built", func() bool { return d.condition().Complete })
+	stop()
+	before, err := d.Groups(t.Context())
+	if err != nil || len(before) != 3 || before[0].Count != 4 {
+		t.Fatalf("groups are %+v, %v", before, err)
+	}
+	group := func(i int) string { return "segell:{index}:g:" + before[i].ID }
+	_, err = d.config.Redis.Pipelined(t.Context(), func(p redis.Pipeliner) error {
+		p.Del(t.Context(), group(0)) // forgotten, with failures in it
+		p.ZRem(t.Context(), "segell:{index}:groups", before[0].ID, before[1].ID)
+		p.HDel(t.Context(), group(1), "n:coverage_certificate")
+		p.HSet(t.Context(), group(2), "n:coverage_certificate", 99, "n:work_history", 1)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.eventually("two of them are gone", func() bool { groups, err := d.Groups(t.Context()); return err == nil && len(groups) == 1 })
+	if err := d.config.Redis.SAdd(t.Context(), "segell:{index}:kinds", "work_history").Err(); err != nil {
+		t.Fatal(err)
+	}
+	d.run(100*time.Millisecond, time.Hour)
+	d.eventually("they are as before", func() bool {
+		groups, err := d.Groups(t.Context())
+		byID := func(a, b index.Group) int { return strings.Compare(a.ID, b.ID) }
+		slices.SortFunc(groups, byID)
+		slices.SortFunc(before, byID)
+		return err == nil && fmt.Sprint(groups) == fmt.Sprint(before)
+	})
+}
+
+// A search by cause costs as many commands with many groups as with few, and to go
+// through all of it reads each failure about once.
+func TestWhatASearchByCauseCosts(t *testing.T) {
+	d := newDesk(t, &storagetest.Memory{})
+	const groups, of = 80, 40
+	var all []ledger.Standing
+	var want []string
+	for i := range groups * of {
+		s := failure(t, i, "tsa_away", "because of "+string([]byte{'k' + byte(i%groups%9), 'k' + byte(i%groups/9)}), base)
+		if i%7 == 0 { // of one kind there are few, most of them early
+			s.Kind = "work_history"
+		}
+		if i%5 == 0 && i > groups*of/2 {
+			s.Kind = "travel_form"
+		}
+		all, want = append(all, s), append(want, s.ID)
+	}
+	for some := range slices.Chunk(all, 800) {
+		if err := d.Enter(t.Context(), some...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	asked, rounds := 0, 0
+	d.config.Redis.AddHook(&observed{func(commands []redis.Cmder) { rounds, asked = rounds+1, asked+len(commands) }})
+	page, err := d.Search(t.Context(), index.Query{Cause: "tsa_away", Limit: 20})
+	if err != nil || page.Total != groups*of || len(page.Rows) != 20 {
+		t.Fatalf("found are %d of %d, %v", len(page.Rows), page.Total, err)
+	}
+	if most := 1 + 2 + 3*3 + 20; asked > most { // the kinds; of each a list and two counts in one step; the groups of the rows
+		t.Errorf("a page of three kinds took %d commands, at most %d are enough", asked, most)
+	}
+	asked, rounds = 0, 0
+	var got []string
+	for id, err := range d.IDs(t.Context(), index.Query{Cause: "tsa_away"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, id)
+	}
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("all of them are %d ids in %d rounds, not the %d there are in their order", len(got), rounds, len(want))
+	}
+	if most := 3 + 3*len(want)/index.IDsAtOnce; rounds > most {
+		t.Errorf("that took %d exchanges, at most %d are enough", rounds, most)
 	}
 }

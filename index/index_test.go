@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"segell/index"
 	"segell/internal/servers"
 	"segell/ledger"
@@ -469,6 +471,70 @@ func TestNothingWhereRedisIsTooFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.eventually("it goes on", func() bool { c := d.condition(); return c.Complete && !c.TooBig && d.stands(id) != "" })
+
+	// One that was complete is so no longer while it stands still, though it had no
+	// failure to tell of: there may be some by now.
+	for _, name := range ballast[:11] {
+		if err := d.config.Redis.Set(t.Context(), name, strings.Repeat("x", 1<<20), 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.eventually("it stands still", func() bool { return d.condition().TooBig })
+	d.fail(id, "missing_glyph", "no glyph")
+	d.queue.Tell(t.Context(), queue.Move{ID: id})
+	for range 5 {
+		if c := d.condition(); c.Complete || c.Lack != index.LackRoom || c.Building {
+			t.Fatalf("it stands still and says %+v", c)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err := d.config.Redis.Del(t.Context(), ballast...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	d.eventually("it catches up", func() bool { c := d.condition(); return c.Complete && d.stands(id) == ledger.StateFailed })
+}
+
+// Who relies on the index is told for which of the reasons it cannot be relied on.
+func TestWhatTheIndexLacks(t *testing.T) {
+	d := newDesk(t, &storagetest.Memory{})
+	lacks := func(when string, want index.Lack, behind time.Duration) {
+		t.Helper()
+		if c := d.condition(); c.Lack != want || c.Complete != (want == index.LackNothing) || c.Behind < behind || c.Behind > behind+30*time.Second {
+			t.Errorf("%s: %+v, want %q", when, c, want)
+		}
+	}
+	lacks("before its build", index.LackBuild, 0)
+	stop := d.run(time.Hour, time.Hour)
+	d.eventually("it is built", func() bool { return d.condition().Complete })
+	stop()
+	lacks("built", index.LackNothing, 0)
+	id := d.coverage()
+	d.queue.Tell(t.Context(), queue.Move{ID: id})
+	lacks("a change has just come", index.LackNothing, 0)
+	// Nobody has taken it for ten minutes: no process keeps the index, or none can.
+	note := redis.Z{Score: float64(time.Now().Add(-10 * time.Minute).UnixMicro()), Member: id}
+	if err := d.config.Redis.ZAdd(t.Context(), "segell:{index}:changed", note).Err(); err != nil {
+		t.Fatal(err)
+	}
+	lacks("a change waits", index.LackChanges, 10*time.Minute)
+	stop = d.run(time.Hour, time.Hour)
+	d.eventually("it is in", func() bool { return d.condition().Complete && d.stands(id) == ledger.StateAccepted })
+	stop()
+
+	// Another version of Segell had made it in another form.
+	if err := d.config.Redis.HSet(t.Context(), "segell:{index}:state", "format", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	left := redis.Z{Member: strings.Repeat("x", 16)}
+	if err := d.config.Redis.ZAdd(t.Context(), "segell:{index}:p:coverage_certificate:issued", left).Err(); err != nil {
+		t.Fatal(err)
+	}
+	lacks("in another form", index.LackBuild, 0)
+	d.run(time.Hour, time.Hour)
+	d.eventually("it is built again", func() bool { return d.condition().Complete })
+	if !d.holds(map[string]ledger.State{id: ledger.StateAccepted}) {
+		t.Error("something of the other form is left")
+	}
 }
 
 func TestListenersHearOfChanges(t *testing.T) {

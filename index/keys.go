@@ -12,12 +12,13 @@ const prefix = "segell:{index}:"
 
 // format is written with the index. Another version of Segell that keeps it in
 // another form builds it again.
-const format = "1"
+const format = "2"
 
 const (
 	stateKey  = prefix + "state"  // hash: what was built and swept when
 	kindsKey  = prefix + "kinds"  // set of the kinds that have partitions
 	groupsKey = prefix + "groups" // sorted set of the groups, by when each was last seen
+	causesKey = prefix + "causes" // set of the causes that have partitions
 	movedName = prefix + "moved"  // channel: something changed
 )
 
@@ -42,5 +43,6 @@ func partitionKey(kind string, state ledger.State) string {
 	return prefix + "p:" + kind + ":" + string(state)
 }
 func groupPartitionKey(group, kind string) string { return prefix + "f:" + group + ":" + kind }
+func causePartitionKey(cause, kind string) string { return prefix + "c:" + cause + ":" + kind }
 func groupKey(group string) string                { return prefix + "g:" + group }
 func claimsKey(group string) string               { return prefix + "claims:" + group }

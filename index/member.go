@@ -14,7 +14,8 @@ import (
 // Redis keeps them in the order of their bytes: the 16 bytes of the id, which begin
 // with its time, then for a failure its group, then the document number. There is
 // one set (a partition) for each kind and state, so a page is read from the ends of
-// a few sets, and a row needs no other read.
+// a few sets, and a row needs no other read. A failure lies in two more: that of its
+// group and kind, and that of its cause and kind.
 
 const (
 	idSize    = 16

@@ -3,7 +3,6 @@ package index
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -15,17 +14,16 @@ import (
 // became of it: one step in Redis, which may be repeated.
 //
 // A request that cannot be read has no kind and number: it keeps those that are
-// known here.
+// known here. What a group counts is always what lies in it.
 //
-// KEYS[1] the kinds, KEYS[2] the groups; the other keys follow from the prefix and
-// lie in the same slot. ARGV: 1 prefix, 2 and 3 the bounds of the id, 4 the id, 5
-// state ("": out of the index), 6 kind, 7 number, 8 group, 9 stage, 10 cause, 11
-// message, 12 when it failed (seconds), 13 and 14 place of the number, 15 slot of
-// acceptance, 16 slot of its end, 17 class of its duration, 18 life of a slot
-// (seconds). It returns whether anything changed, and the number of what was taken
-// out.
+// KEYS[1] the kinds, KEYS[2] the groups, KEYS[3] the causes; the other keys follow
+// from the prefix and lie in the same slot. ARGV are the names and values that
+// placing.args writes. It returns whether anything changed, and the number of what
+// was taken out.
 var place = redis.NewScript(`
-local P, id, state, kind = ARGV[1], ARGV[4], ARGV[5], ARGV[6]
+local a = {}
+for i = 1, #ARGV, 2 do a[ARGV[i]] = ARGV[i + 1] end
+local P, kind = a.prefix, a.kind
 local states = {"accepted", "failed", "issued", "withdrawn", "replaced", "cancelled", "erased"}
 
 local function find()
@@ -33,17 +31,50 @@ local function find()
   if kind == "" then kinds = redis.call("SMEMBERS", KEYS[1]) end
   for _, k in ipairs(kinds) do
     for _, s in ipairs(states) do
-      local found = redis.call("ZRANGEBYLEX", P .. "p:" .. k .. ":" .. s, ARGV[2], ARGV[3])
+      local found = redis.call("ZRANGEBYLEX", P .. "p:" .. k .. ":" .. s, a.first, a.beyond)
       if found[1] then return s, k, found[1] end
     end
   end
   return "", "", ""
 end
 
-local function count(slot, field)
+local function tick(slot, field)
   if slot == "" then return end
   redis.call("HINCRBY", P .. "t:" .. slot, field, 1)
-  redis.call("EXPIRE", P .. "t:" .. slot, ARGV[18])
+  redis.call("EXPIRE", P .. "t:" .. slot, a.slotLife)
+end
+
+local function recount(group, k)
+  local n = redis.call("ZCARD", P .. "f:" .. group .. ":" .. k)
+  if n > 0 then
+    redis.call("HSET", P .. "g:" .. group, "n:" .. k, n)
+  else
+    redis.call("HDEL", P .. "g:" .. group, "n:" .. k)
+  end
+end
+
+local function leaveGroup(group, k, row)
+  redis.call("ZREM", P .. "f:" .. group .. ":" .. k, row)
+  local causes = {redis.call("HGET", P .. "g:" .. group, "cause")}
+  if not causes[1] then causes = redis.call("SMEMBERS", KEYS[3]) end
+  for _, cause in ipairs(causes) do redis.call("ZREM", P .. "c:" .. cause .. ":" .. k, row) end
+  recount(group, k)
+end
+
+local function joinGroup(row)
+  local g = P .. "g:" .. a.group
+  redis.call("SADD", KEYS[3], a.cause)
+  redis.call("ZADD", P .. "f:" .. a.group .. ":" .. kind, 0, row)
+  redis.call("ZADD", P .. "c:" .. a.cause .. ":" .. kind, 0, row)
+  recount(a.group, kind)
+  if redis.call("HSETNX", g, "cause", a.cause) == 1 then redis.call("HSET", g, "stage", a.stage, "message", a.message) end
+  local at, first, last = tonumber(a.failedAt), redis.call("HGET", g, "first"), redis.call("HGET", g, "last")
+  if not first or at < tonumber(first) then redis.call("HSET", g, "first", a.failedAt) end
+  if not last or at > tonumber(last) then
+    last = a.failedAt
+    redis.call("HSET", g, "last", last)
+  end
+  redis.call("ZADD", KEYS[2], last, a.group)
 end
 
 local was, wasKind, old = find()
@@ -52,56 +83,61 @@ if was == "failed" then group, number = string.sub(old, 17, 32), string.sub(old,
 if kind == "" then kind = wasKind end
 
 local new = ""
-if state ~= "" then
-  local own = ARGV[7]
+if a.state ~= "" then
+  local own = a.number
   if own == "" then own = number end
-  if state == "failed" then own = ARGV[8] .. own end
-  new = id .. own
+  if a.state == "failed" then own = a.group .. own end
+  new = a.id .. own
 end
 
-local same = was == state and wasKind == kind and old == new
+local same = was == a.state and wasKind == kind and old == new
 if was ~= "" and not same then
   redis.call("ZREM", P .. "p:" .. wasKind .. ":" .. was, old)
-  if was == "failed" then
-    redis.call("ZREM", P .. "f:" .. group .. ":" .. wasKind, old)
-    if redis.call("HINCRBY", P .. "g:" .. group, "n:" .. wasKind, -1) <= 0 then redis.call("HDEL", P .. "g:" .. group, "n:" .. wasKind) end
-  end
+  if was == "failed" then leaveGroup(group, wasKind, old) end
 end
-if state == "" then
+if a.state == "" then
   if was == "" then return {0, ""} end
   return {1, number}
 end
 
 if not same then
   redis.call("SADD", KEYS[1], kind)
-  redis.call("ZADD", P .. "p:" .. kind .. ":" .. state, 0, new)
-  if ARGV[13] ~= "" and number ~= ARGV[7] then redis.call("HSET", ARGV[13], ARGV[14], id) end
+  redis.call("ZADD", P .. "p:" .. kind .. ":" .. a.state, 0, new)
+  if a.numberKey ~= "" and number ~= a.number then redis.call("HSET", a.numberKey, a.numberField, a.id) end
 end
+if a.state == "failed" then joinGroup(new) end
 
-if state == "failed" then
-  local g, at = P .. "g:" .. ARGV[8], tonumber(ARGV[12])
-  if not same then
-    redis.call("ZADD", P .. "f:" .. ARGV[8] .. ":" .. kind, 0, new)
-    redis.call("HINCRBY", g, "n:" .. kind, 1)
-  end
-  if redis.call("HSETNX", g, "cause", ARGV[10]) == 1 then redis.call("HSET", g, "stage", ARGV[9], "message", ARGV[11]) end
-  local first, last = redis.call("HGET", g, "first"), redis.call("HGET", g, "last")
-  if not first or at < tonumber(first) then redis.call("HSET", g, "first", ARGV[12]) end
-  if not last or at > tonumber(last) then
-    redis.call("HSET", g, "last", ARGV[12])
-    redis.call("ZADD", KEYS[2], at, ARGV[8])
-  end
-end
-
-if was == "" then count(ARGV[15], "accepted") end
+if was == "" then tick(a.acceptedSlot, "accepted") end
 local waited = was == "" or was == "accepted" or was == "failed"
-if state == "failed" and was ~= "failed" then count(ARGV[16], "failed") end
-if waited and (state == "issued" or state == "withdrawn" or state == "replaced") then
-  count(ARGV[16], "issued")
-  count(ARGV[16], "d" .. ARGV[17])
+if a.state == "failed" and was ~= "failed" then tick(a.endedSlot, "failed") end
+if waited and (a.state == "issued" or a.state == "withdrawn" or a.state == "replaced") then
+  tick(a.endedSlot, "issued")
+  tick(a.endedSlot, a.took)
 end
 if same then return {0, ""} end
 return {1, ""}`)
+
+// placing is what place is told of one request.
+type placing struct {
+	key                     rowKey
+	state, kind             string // state "": out of the index
+	number                  string // packed
+	numberKey, numberField  string // where its id is noted; "" without a number
+	group                   grouping
+	failedAt                int64  // Unix seconds
+	acceptedSlot, endedSlot string // "": too old to be counted
+	took                    string // the field that counts its duration
+}
+
+// args writes it as place reads it: names and values in turn.
+func (p placing) args() []any {
+	return []any{
+		"prefix", prefix, "id", string(p.key[:]), "first", p.key.from(), "beyond", p.key.next().before(),
+		"state", p.state, "kind", p.kind, "number", p.number, "numberKey", p.numberKey, "numberField", p.numberField,
+		"group", p.group.id, "stage", p.group.stage, "cause", p.group.cause, "message", p.group.message, "failedAt", p.failedAt,
+		"acceptedSlot", p.acceptedSlot, "endedSlot", p.endedSlot, "took", p.took, "slotLife", int(tempoKept.Seconds()),
+	}
+}
 
 // found is what the ledger said of a request: a standing, or that it knows none.
 type found struct {
@@ -127,20 +163,20 @@ func (x *Index) put(ctx context.Context, all []found) (news int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	args := make([][]any, 0, len(all))
+	placings := make([]placing, 0, len(all))
 	for _, f := range all {
-		if a := x.placing(f, groups); a != nil {
-			args = append(args, a)
+		if p, ok := x.placing(f, groups); ok {
+			placings = append(placings, p)
 		}
 	}
-	if len(args) == 0 {
+	if len(placings) == 0 {
 		return 0, nil
 	}
-	keys := []string{kindsKey, groupsKey}
+	keys := []string{kindsKey, groupsKey, causesKey}
 	run := func() (done []*redis.Cmd, err error) {
-		_, err = x.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-			for _, a := range args {
-				done = append(done, place.EvalSha(ctx, p, keys, a...))
+		_, err = x.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+			for _, p := range placings {
+				done = append(done, place.EvalSha(ctx, pipe, keys, p.args()...))
 			}
 			return nil
 		})
@@ -155,11 +191,11 @@ func (x *Index) put(ctx context.Context, all []found) (news int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrAway, err)
 	}
-	return x.placed(ctx, args, done)
+	return x.placed(ctx, placings, done)
 }
 
 // placed counts the news, and forgets the numbers of what was taken out.
-func (x *Index) placed(ctx context.Context, args [][]any, done []*redis.Cmd) (news int, err error) {
+func (x *Index) placed(ctx context.Context, placings []placing, done []*redis.Cmd) (news int, err error) {
 	for i, d := range done {
 		answer, err := d.Slice()
 		if err != nil || len(answer) != 2 {
@@ -170,7 +206,7 @@ func (x *Index) placed(ctx context.Context, args [][]any, done []*redis.Cmd) (ne
 		}
 		news++
 		packed, _ := answer[1].(string)
-		if args[i][4] != "" || packed == "" {
+		if placings[i].state != "" || packed == "" {
 			continue
 		}
 		key, field := numberPlace(unpackNumber(packed))
@@ -181,35 +217,28 @@ func (x *Index) placed(ctx context.Context, args [][]any, done []*redis.Cmd) (ne
 	return news, nil
 }
 
-// placing is the arguments of place for one request, or nil for what cannot be one.
-func (x *Index) placing(f found, groups map[string]grouping) []any {
-	key, ok := keyOf(f.id)
-	if !ok {
-		return nil
+// placing is what place is told of a request; ok is false for what cannot be one.
+func (x *Index) placing(f found, groups map[string]grouping) (p placing, ok bool) {
+	if p.key, ok = keyOf(f.id); !ok || f.standing == nil {
+		return p, ok
 	}
-	a := []any{prefix, key.from(), key.next().before(), string(key[:]), "", "", "", "", "", "", "", 0, "", "", "", "", "", int(tempoKept.Seconds())}
 	s := f.standing
-	if s == nil {
-		return a
-	}
 	state, ok := keptAs(s.State)
 	if !ok {
-		return nil
+		return p, false
 	}
-	a[4], a[5], a[6] = string(state), s.Kind, packNumber(s.Number)
+	p.state, p.kind, p.number = string(state), s.Kind, packNumber(s.Number)
 	if s.Number != "" {
-		a[12], a[13] = numberPlace(s.Number)
+		p.numberKey, p.numberField = numberPlace(s.Number)
 	}
 	accepted := ledger.TimeOf(f.id)
-	a[14] = x.slotOf(accepted)
+	p.acceptedSlot = x.slotOf(accepted)
 	switch {
 	case state == ledger.StateFailed && s.Failure != nil:
-		g := groups[f.id]
-		a[7], a[8], a[9], a[10], a[11] = g.id, g.stage, g.cause, g.message, s.Failure.FailedAt.Unix()
-		a[15] = x.slotOf(s.Failure.FailedAt)
+		p.group, p.failedAt, p.endedSlot = groups[f.id], s.Failure.FailedAt.Unix(), x.slotOf(s.Failure.FailedAt)
 	case s.Record != nil:
-		at := issuedAt(s.Record, f.told)
-		a[15], a[16] = x.slotOf(at), strconv.Itoa(durationClass(at.Sub(accepted)))
+		at, exactly := issuedAt(s.Record, f.told)
+		p.endedSlot, p.took = x.slotOf(at), durationField(at.Sub(accepted), exactly)
 	}
-	return a
+	return p, true
 }

@@ -56,8 +56,8 @@ type partition struct {
 
 // partitions are the sets in which what a query finds lies.
 func (x *Index) partitions(ctx context.Context, q Query) ([]partition, error) {
-	if q.Cause != "" || q.Group != "" {
-		return x.failedPartitions(ctx, q)
+	if q.Group != "" {
+		return x.groupPartitions(ctx, q)
 	}
 	kinds, err := x.Redis.SMembers(ctx, kindsKey).Result()
 	if err != nil {
@@ -65,6 +65,12 @@ func (x *Index) partitions(ctx context.Context, q Query) ([]partition, error) {
 	}
 	var all []partition
 	for _, kind := range kinds {
+		if q.Cause != "" {
+			if q.wants(kind, ledger.StateFailed) {
+				all = append(all, partition{causePartitionKey(q.Cause, kind), kind, ledger.StateFailed})
+			}
+			continue
+		}
 		for _, state := range kept {
 			if q.wants(kind, state) {
 				all = append(all, partition{partitionKey(kind, state), kind, state})
@@ -74,17 +80,11 @@ func (x *Index) partitions(ctx context.Context, q Query) ([]partition, error) {
 	return all, nil
 }
 
-func (x *Index) failedPartitions(ctx context.Context, q Query) ([]partition, error) {
-	names := []string{q.Group}
-	if q.Group == "" {
-		var err error
-		if names, err = x.Redis.ZRange(ctx, groupsKey, 0, -1).Result(); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrAway, err)
-		}
-	} else if !groupForm.MatchString(q.Group) {
+func (x *Index) groupPartitions(ctx context.Context, q Query) ([]partition, error) {
+	if !groupForm.MatchString(q.Group) {
 		return nil, nil
 	}
-	groups, err := x.readGroups(ctx, names)
+	groups, err := x.readGroups(ctx, []string{q.Group})
 	if err != nil {
 		return nil, err
 	}
@@ -153,6 +153,9 @@ func (s span) from(first rowKey) span {
 	}
 	return s
 }
+
+// holds reports whether an id lies before the end of the span.
+func (s span) holds(k rowKey) bool { return bytes.Compare(k[:], s.end[:]) < 0 }
 
 func (s span) by(count int64) *redis.ZRangeBy {
 	return &redis.ZRangeBy{Min: s.first.from(), Max: s.end.before(), Count: count}
@@ -276,11 +279,7 @@ func (x *Index) fetch(ctx context.Context, parts []partition, f fetching) (got f
 	for i := range parts {
 		got.total += totals[i].Val()
 		got.others += others[i].Val()
-		for _, text := range lists[i].Val() {
-			if len(text) >= idSize {
-				got.rows = append(got.rows, member{rowKey([]byte(text[:idSize])), text, &parts[i]})
-			}
-		}
+		got.rows = append(got.rows, membersOf(&parts[i], lists[i].Val())...)
 	}
 	slices.SortFunc(got.rows, func(a, b member) int {
 		if f.oldestFirst {
@@ -327,12 +326,17 @@ func (x *Index) rows(ctx context.Context, members []member) ([]Row, error) {
 func (m member) row() Row {
 	id := m.key.id()
 	row := Row{ID: id, Kind: m.of.kind, State: m.of.state, AcceptedAt: ledger.TimeOf(id)}
-	rest := m.text[idSize:]
-	if row.State == ledger.StateFailed && len(rest) >= groupSize {
-		row.Group, rest = rest[:groupSize], rest[groupSize:]
-	}
-	row.Number = unpackNumber(rest)
+	row.Group = m.group()
+	row.Number = unpackNumber(m.text[idSize+len(row.Group):])
 	return row
+}
+
+// group is the group of a failure, or "".
+func (m member) group() string {
+	if m.of.state != ledger.StateFailed || len(m.text) < idSize+groupSize {
+		return ""
+	}
+	return m.text[idSize : idSize+groupSize]
 }
 
 // Count is how many requests a query finds. The error is ErrAway.
@@ -345,8 +349,13 @@ func (x *Index) Count(ctx context.Context, q Query) (int64, error) {
 	return got.total, err
 }
 
-// idsAtOnce is how many ids are read in one exchange.
-const idsAtOnce = 1000
+const (
+	// idsAtOnce is how many ids are read in one exchange, from all partitions
+	// together.
+	idsAtOnce = 1000
+	// idsLeast is how many are read from each at least.
+	idsLeast = 50
+)
 
 // IDs yields all that a query finds, oldest first; cursor and limit do not matter.
 // What changes meanwhile may or may not appear, nothing appears twice. An error
@@ -354,27 +363,70 @@ const idsAtOnce = 1000
 func (x *Index) IDs(ctx context.Context, q Query) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		parts, err := x.partitions(ctx, q)
-		if err != nil {
-			yield("", err)
-			return
-		}
-		for rest := q.span(); len(parts) > 0; {
-			got, err := x.fetch(ctx, parts, fetching{page: rest, other: rest, all: rest, oldestFirst: true, count: idsAtOnce})
-			if err != nil {
-				yield("", err)
-				return
+		for rest := q.span(); err == nil && len(parts) > 0; {
+			var rows []member
+			if rows, parts, err = x.oldest(ctx, parts, rest); err != nil {
+				break
 			}
-			for _, m := range got.rows {
+			for _, m := range rows {
 				if !yield(m.key.id(), nil) {
 					return
 				}
+				rest.first = m.key.next()
 			}
-			if len(got.rows) < idsAtOnce {
-				return
-			}
-			rest.first = got.rows[len(got.rows)-1].key.next()
+		}
+		if err != nil {
+			yield("", err)
 		}
 	}
+}
+
+// oldest reads the first rows of a span, in their order and so far as no partition
+// can have one between, and says in which partitions there may be more. It reads
+// in one transaction, as fetch does.
+func (x *Index) oldest(ctx context.Context, parts []partition, of span) (rows []member, more []partition, err error) {
+	each := max(idsAtOnce/len(parts), idsLeast)
+	lists := make([]*redis.StringSliceCmd, len(parts))
+	_, err = x.Redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		for i, part := range parts {
+			lists[i] = p.ZRangeByLex(ctx, part.key, of.by(int64(each)))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	read := make([][]member, len(parts))
+	known := of // what was read of all partitions
+	for i := range parts {
+		read[i] = membersOf(&parts[i], lists[i].Val())
+		if n := len(read[i]); n >= each {
+			known = known.older(read[i][n-1].key.next())
+		}
+	}
+	for i, part := range parts {
+		n := 0
+		for n < len(read[i]) && known.holds(read[i][n].key) {
+			n++
+		}
+		rows = append(rows, read[i][:n]...)
+		if n < len(read[i]) || n >= each {
+			more = append(more, part)
+		}
+	}
+	slices.SortFunc(rows, func(a, b member) int { return bytes.Compare(a.key[:], b.key[:]) })
+	return rows, more, nil
+}
+
+// membersOf are rows as they lie in a partition.
+func membersOf(of *partition, texts []string) []member {
+	members := make([]member, 0, len(texts))
+	for _, text := range texts {
+		if len(text) >= idSize {
+			members = append(members, member{rowKey([]byte(text[:idSize])), text, of})
+		}
+	}
+	return members
 }
 
 // ByNumber returns the id of the request that has a document number. Errors are

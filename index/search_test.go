@@ -167,8 +167,10 @@ func compare(t *rapid.T, d *desk, register model) {
 	}
 }
 
-// pages reads all pages, older and older.
+// pages reads all pages, older and older, and then back by the cursors to the newer
+// ones: they must be the same pages.
 func pages(t *rapid.T, d *desk, q index.Query, total int64) (ids []string) {
+	var there []index.Page
 	for {
 		page, err := d.Search(d.t.Context(), q)
 		if err != nil {
@@ -180,10 +182,23 @@ func pages(t *rapid.T, d *desk, q index.Query, total int64) (ids []string) {
 		for _, row := range page.Rows {
 			ids = append(ids, row.ID)
 		}
+		there = append(there, page)
 		if q.Cursor = page.Older; q.Cursor == "" {
-			return ids
+			break
 		}
 	}
+	q.Newer = true
+	for i := len(there) - 1; i > 0; i-- {
+		q.Cursor = there[i].Newer
+		page, err := d.Search(d.t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(page.Rows, there[i-1].Rows) || page.Total != total || page.Older != there[i-1].Older || (page.Newer == "") != (i == 1) {
+			t.Fatalf("back from page %d, %+v gives\n%+v, not\n%+v", i, q, page, there[i-1])
+		}
+	}
+	return ids
 }
 
 // backwards reads all pages from the oldest, newer and newer.

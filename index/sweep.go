@@ -229,15 +229,20 @@ func (w *walk) moving(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	lost, err := w.tallyGroups(ctx, failed)
+	if err != nil {
+		return err
+	}
 	for key, e := range failures {
-		if !failed[key] || w.wrote(e) {
+		if group, there := failed[key]; !there || lost[group] || w.wrote(e) {
 			if err := w.need(ctx, e.ID); err != nil {
 				return err
 			}
 		}
 	}
 	for key, e := range requests {
-		if _, gaveUp := failures[key]; !gaveUp && !waiting[key] {
+		_, gaveUp := failures[key]
+		if _, there := waiting[key]; !gaveUp && !there {
 			if err := w.need(ctx, e.ID); err != nil {
 				return err
 			}
@@ -247,7 +252,7 @@ func (w *walk) moving(ctx context.Context) error {
 }
 
 // missing looks up what the index has and the ledger does not list.
-func (w *walk) missing(ctx context.Context, indexed map[rowKey]bool, listed map[rowKey]ledger.Entry) error {
+func (w *walk) missing(ctx context.Context, indexed map[rowKey]string, listed map[rowKey]ledger.Entry) error {
 	for key := range indexed {
 		if _, there := listed[key]; !there {
 			if err := w.need(ctx, key.id()); err != nil {
@@ -302,7 +307,7 @@ func (w *walk) day(ctx context.Context, day string, of span) error {
 	}
 	for _, entries := range []map[rowKey]ledger.Entry{records, tombstones} {
 		for key, e := range entries {
-			if !indexed[key] || w.wrote(e) {
+			if _, there := indexed[key]; !there || w.wrote(e) {
 				if err := w.need(ctx, e.ID); err != nil {
 					return err
 				}
@@ -330,13 +335,14 @@ func listed(entries iter.Seq2[ledger.Entry, error]) (map[rowKey]ledger.Entry, er
 // membersAtOnce is how many members of a partition are read in one exchange.
 const membersAtOnce = 5000
 
-// indexed is what the index has in some states within a span.
-func (x *Index) indexed(ctx context.Context, of span, states ...ledger.State) (map[rowKey]bool, error) {
+// indexed is what the index has in some states within a span, with the groups of
+// failures.
+func (x *Index) indexed(ctx context.Context, of span, states ...ledger.State) (map[rowKey]string, error) {
 	parts, err := x.partitions(ctx, Query{States: states})
 	if err != nil {
 		return nil, err
 	}
-	all := map[rowKey]bool{}
+	all := map[rowKey]string{}
 	rests := make([]span, len(parts))
 	for i := range rests {
 		rests[i] = of
@@ -355,15 +361,12 @@ func (x *Index) indexed(ctx context.Context, of span, states ...ledger.State) (m
 		var more []partition
 		var from []span
 		for i, part := range parts {
-			members := lists[i].Val()
+			members := membersOf(&part, lists[i].Val())
 			for _, m := range members {
-				if len(m) >= idSize {
-					all[rowKey([]byte(m[:idSize]))] = true
-				}
+				all[m.key] = m.group()
 			}
 			if len(members) == membersAtOnce {
-				last := rowKey([]byte(members[len(members)-1][:idSize]))
-				more, from = append(more, part), append(from, span{last.next(), of.end})
+				more, from = append(more, part), append(from, span{members[len(members)-1].key.next(), of.end})
 			}
 		}
 		parts, rests = more, from

@@ -15,7 +15,10 @@ import (
 
 // The tempo is counted in slots of five minutes as requests move: how many were
 // accepted, issued and given up, and how long the issued ones had taken, in classes
-// of a tenth more each. So a median is right to a twentieth.
+// of a tenth more each. So a median is right to a twentieth. Of a document of which
+// the index learns from the register alone, as when it is built again, only the
+// second of its issue is known: where that would not be right enough it counts as
+// brief, and has no duration.
 
 const (
 	slotSize  = 5 * time.Minute
@@ -29,7 +32,9 @@ const (
 type Slot struct {
 	Begins                   time.Time
 	Accepted, Issued, Failed int64
-	Median, P95              time.Duration // from acceptance to issue, of what was issued in the slot; 0 where nothing was
+	// From acceptance to issue, of what was issued in the slot; 0 where nothing was,
+	// or where that document took a few seconds and nobody knows how long exactly.
+	Median, P95 time.Duration
 }
 
 func slotKey(slot string) string { return prefix + "t:" + slot }
@@ -43,22 +48,40 @@ func (x *Index) slotOf(at time.Time) string {
 }
 
 // issuedAt is when a document was issued. The register knows it to the second;
-// who told of it right then knew better.
-func issuedAt(r *ledger.Record, told time.Time) time.Time {
+// who told of it right then knew it exactly.
+func issuedAt(r *ledger.Record, told time.Time) (at time.Time, exactly bool) {
 	if len(r.Versions) == 0 {
-		return r.IssuedAt
+		return r.IssuedAt, false
 	}
-	at := r.Versions[0].At
+	at = r.Versions[0].At
 	if late := told.Sub(at); 0 <= late && late < 5*time.Second {
-		return told
+		return told, true
 	}
-	return at
+	return at, false
 }
 
 const (
 	classBase = 10 * time.Millisecond
 	classStep = 1.1
+
+	// brief is the field that counts what took less than briefMost, or even came
+	// before its acceptance by another machine's clock, and nobody knows exactly.
+	brief = "brief"
+	// briefMost is what half a second is a twentieth of.
+	briefMost = 10 * time.Second
 )
+
+// durationField is the field of a slot that counts a duration, which is known
+// exactly or else by whole seconds, cut off.
+func durationField(took time.Duration, exactly bool) string {
+	if !exactly {
+		took += time.Second / 2
+	}
+	if took < 0 || !exactly && took < briefMost {
+		return brief
+	}
+	return "d" + strconv.Itoa(durationClass(took))
+}
 
 // durationClass is the class of a duration.
 func durationClass(d time.Duration) int {
@@ -98,7 +121,7 @@ func (x *Index) Tempo(ctx context.Context, hours int) ([]Slot, error) {
 
 // read takes the counts of a slot from its hash.
 func (s *Slot) read(counts map[string]string) {
-	classes := map[int]int64{}
+	classes := map[int]int64{} // class -1: brief
 	for field, text := range counts {
 		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
@@ -111,6 +134,8 @@ func (s *Slot) read(counts map[string]string) {
 			s.Issued = n
 		case "failed":
 			s.Failed = n
+		case brief:
+			classes[-1] = n
 		default:
 			if class, err := strconv.Atoi(strings.TrimPrefix(field, "d")); err == nil {
 				classes[class] = n
@@ -120,7 +145,8 @@ func (s *Slot) read(counts map[string]string) {
 	s.Median, s.P95 = quantile(classes, 0.5), quantile(classes, 0.95)
 }
 
-// quantile is the class below which a share of the counted lies, 0 of nothing.
+// quantile is the class below which a share of the counted lies, 0 of nothing and
+// where it lies among the brief ones.
 func quantile(classes map[int]int64, share float64) time.Duration {
 	var all int64
 	most := 0
@@ -131,7 +157,10 @@ func quantile(classes map[int]int64, share float64) time.Duration {
 	if all == 0 {
 		return 0
 	}
-	rank := int64(math.Ceil(share * float64(all)))
+	rank := int64(math.Ceil(share*float64(all))) - classes[-1]
+	if rank <= 0 {
+		return 0
+	}
 	for class := range most + 1 {
 		if rank -= classes[class]; rank <= 0 {
 			return ofClass(class)

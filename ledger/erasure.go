@@ -33,6 +33,9 @@ type Erasure struct {
 	FinishedAt time.Time `json:"finished_at,omitzero"`
 	Documents  int       `json:"documents"` // erased, of those that had been issued
 	Requests   int       `json:"requests"`  // cancelled, of those that had not
+
+	// OnChanged, if not nil, is told the id of each request that Erase has erased.
+	OnChanged func(id string) `json:"-"`
 }
 
 const erasuresPrefix = "erasures/v1/"
@@ -113,6 +116,9 @@ func (l *Ledger) Erase(ctx context.Context, e Erasure) (Erasure, error) {
 			e.Documents++
 		default:
 			e.Requests++
+		}
+		if e.OnChanged != nil {
+			e.OnChanged(id)
 		}
 		// The pointer last: as long as it is there, this request is looked at again.
 		if err := l.objects.Delete(ctx, holderKey(e.Holder, id)); err != nil {

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -97,10 +98,17 @@ func TestErasure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var told []string
+	e.OnChanged = func(id string) { told = append(told, id) }
 	if e, err = s.Erase(t.Context(), e); err != nil || e.Documents != 1 || e.Requests != 3 || e.FinishedAt.IsZero() {
 		t.Fatalf("%+v, %v", e, err)
 	}
 	h.erased(t, s, "after it")
+	want := []string{h.issued, h.waiting, h.failed, h.cancelled}
+	slices.Sort(want)
+	if slices.Sort(told); !slices.Equal(told, want) {
+		t.Errorf("told were %q, not %q", told, want)
+	}
 	for open, err := range s.OpenErasures(t.Context()) {
 		t.Errorf("%+v, %v is still open", open, err)
 	}

@@ -46,6 +46,9 @@ type Retention struct {
 	Policy Policy
 	Now    func() time.Time
 	Log    *slog.Logger
+	// OnChanged, if not nil, is told the id of each request that was cancelled, or
+	// whose record was removed, so that lists do not show it as it was.
+	OnChanged func(id string)
 }
 
 // RetentionReport is what a pass found and did; a dry run counts what it would do.
@@ -147,7 +150,7 @@ func (p *retentionPass) record(ctx context.Context, id string) error {
 		if p.dryRun {
 			return nil
 		}
-		return p.Ledger.Unregister(ctx, id)
+		return p.told(id, p.Ledger.Unregister(ctx, id))
 	}
 	days, named := p.Policy.Documents[record.Kind]
 	if !named {
@@ -161,6 +164,15 @@ func (p *retentionPass) record(ctx context.Context, id string) error {
 		return nil
 	}
 	return p.Ledger.Expire(ctx, id)
+}
+
+// told tells of a request that was dealt with, also where an error came between: it
+// may be done in part.
+func (p *retentionPass) told(id string, err error) error {
+	if p.OnChanged != nil {
+		p.OnChanged(id)
+	}
+	return err
 }
 
 // lastDay is when a document stops to be of use: the end of its validity, or its
@@ -194,7 +206,7 @@ func (p *retentionPass) failures(ctx context.Context) error {
 				return nil
 			}
 			_, err := p.Ledger.Cancel(ctx, id, ledger.CancelImpossible)
-			return err
+			return p.told(id, err)
 		}); err != nil {
 			return err
 		}
@@ -253,26 +265,5 @@ func (r *Retention) Job(every time.Duration, metrics prometheus.Registerer) Job 
 			log.Info("what had been kept long enough was removed")
 		}
 		return err
-	}}
-}
-
-// ErasureJob goes on with the erasures that did not come to their end.
-func ErasureJob(l *ledger.Ledger, every time.Duration, log *slog.Logger) Job {
-	return Job{Name: "erasures", Every: every, Pass: func(ctx context.Context) error {
-		var troubles error
-		for e, err := range l.OpenErasures(ctx) {
-			if err == nil {
-				e, err = l.Erase(ctx, e)
-			}
-			switch {
-			case errors.Is(err, ledger.ErrErasing):
-				log.Info("an erasure waits for a document that is being issued")
-			case err != nil: // one person's trouble is not the others'
-				troubles = errors.Join(troubles, fmt.Errorf("erasing: %w", err))
-			default:
-				log.Info("an erasure came to its end", "documents", e.Documents, "requests", e.Requests)
-			}
-		}
-		return troubles
 	}}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,16 +16,18 @@ import (
 // kept is a register at a time that a test moves.
 type kept struct {
 	*upkeep.Retention
-	t   *testing.T
-	at  time.Time
-	ids map[string]string
+	t    *testing.T
+	at   time.Time
+	ids  map[string]string
+	told []string // ids of which it was told that they changed
 }
 
 func newKept(t *testing.T, policy upkeep.Policy) *kept {
 	t.Helper()
 	k := &kept{t: t, at: time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC), ids: map[string]string{}}
 	bucket := &storagetest.Memory{Now: func() time.Time { return k.at }}
-	k.Retention = &upkeep.Retention{Ledger: ledgerOn(t, bucket), Policy: policy, Now: func() time.Time { return k.at }, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	k.Retention = &upkeep.Retention{Ledger: ledgerOn(t, bucket), Policy: policy, Now: func() time.Time { return k.at }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		OnChanged: func(id string) { k.told = append(k.told, id) }}
 	return k
 }
 
@@ -61,9 +64,10 @@ func (k *kept) accept(kind string) string {
 func (k *kept) pass(day int) upkeep.RetentionReport {
 	k.t.Helper()
 	k.at = time.Date(2026, 3, 2, 13, 0, 0, 0, time.UTC).AddDate(0, 0, day)
+	k.told = nil
 	dry, err := k.Pass(k.t.Context(), true, nil)
-	if err != nil {
-		k.t.Fatal(err)
+	if err != nil || len(k.told) != 0 {
+		k.t.Fatalf("a dry run told of %q, %v", k.told, err)
 	}
 	wet, err := k.Pass(k.t.Context(), false, nil)
 	if err != nil {
@@ -109,8 +113,14 @@ func TestRetention(t *testing.T) {
 		if r.Files != step.files || r.Records != step.records || r.Cancelled != step.cancelled || r.Keys != step.keys {
 			t.Errorf("day %d: %+v, want %+v", step.day, r, step)
 		}
+		if len(k.told) != step.records+step.cancelled {
+			t.Errorf("day %d: told was of %q", step.day, k.told)
+		}
 		switch step.day {
 		case 30:
+			if !slices.Equal(k.told, []string{failed}) {
+				t.Errorf("told was of %q, not of the failure", k.told)
+			}
 			if s, _ := state(failed); s != ledger.StateCancelled {
 				t.Errorf("what failed long ago stands at %q", s)
 			}
@@ -121,6 +131,11 @@ func TestRetention(t *testing.T) {
 				}
 			}
 		case 1001:
+			for _, id := range []string{extract, certificate, form} {
+				if !slices.Contains(k.told, id) {
+					t.Errorf("nobody was told that %s is out of the register", id)
+				}
+			}
 			for _, id := range []string{extract, failed} {
 				if _, err := k.Ledger.Look(ctx, id); !errors.Is(err, ledger.ErrNotFound) {
 					t.Errorf("a request whose time is over is still there: %v", err)
@@ -141,5 +156,30 @@ func TestNoRetention(t *testing.T) {
 	}
 	if r := k.pass(36500); r.Files+r.Records+r.Cancelled+r.Keys != 0 {
 		t.Errorf("removed %+v", r)
+	}
+}
+
+// An erasure that did not come to its end does so, and those who show lists are told.
+func TestErasuresGoOn(t *testing.T) {
+	k := newKept(t, upkeep.Policy{})
+	issued, waiting := k.issue("points_extract", ""), k.accept("travel_form")
+	if _, err := k.Ledger.OpenErasure(t.Context(), "000000A", "clerk", "petition 12"); err != nil {
+		t.Fatal(err)
+	}
+	job := (&upkeep.Erasures{Ledger: k.Ledger, Log: k.Log, OnChanged: k.OnChanged}).Job(time.Minute)
+	for range 2 { // the second time there is nothing left to do
+		if err := job.Pass(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{issued, waiting}
+	slices.Sort(want)
+	if slices.Sort(k.told); !slices.Equal(k.told, want) {
+		t.Errorf("told was of %q, not of %q", k.told, want)
+	}
+	for id, want := range map[string]ledger.State{issued: ledger.StateErased, waiting: ledger.StateCancelled} {
+		if standing, err := k.Ledger.Look(t.Context(), id); err != nil || standing.State != want {
+			t.Errorf("%s stands at %q, %v; want %q", id, standing.State, err, want)
+		}
 	}
 }

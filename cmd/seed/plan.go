@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -24,6 +26,11 @@ type plan struct {
 	Complete int       `json:"complete"`
 	Until    time.Time `json:"until"` // the last request is accepted
 	Done     int       `json:"done"`  // all before this one are in the bucket
+	// How many of those things are in the bucket that act makes. A plan of a command
+	// that made none has none of them.
+	Bulks     int `json:"bulks"`
+	Callbacks int `json:"callbacks"`
+	Chains    int `json:"chains"`
 	// First is the first serial number that is ours, by year and code.
 	First map[string]int64 `json:"first"`
 }
@@ -33,13 +40,21 @@ type filler struct {
 	plan
 	bucket *storage.Bucket
 	ledger *ledger.Ledger
+	open   opener
 }
+
+// opener opens the ledger with another clock and other random bytes.
+type opener func(now func() time.Time, random io.Reader) (*ledger.Ledger, error)
 
 var errOthers = errors.New("this bucket holds documents that were not made here: take another one, or say -force")
 
 // begin finds the plan of an earlier run, or makes one.
-func begin(ctx context.Context, bucket *storage.Bucket, l *ledger.Ledger, asked plan, force bool) (*filler, error) {
-	f := &filler{plan: asked, bucket: bucket, ledger: l}
+func begin(ctx context.Context, bucket *storage.Bucket, open opener, asked plan, force bool) (*filler, error) {
+	l, err := open(time.Now, rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	f := &filler{plan: asked, bucket: bucket, ledger: l, open: open}
 	object, err := bucket.Get(ctx, planKey)
 	switch {
 	case err == nil:

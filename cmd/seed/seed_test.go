@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -173,5 +174,93 @@ func TestRealDocumentsAreLeftAlone(t *testing.T) {
 		if err != nil || !strings.HasPrefix(info.Key, "records/2026/03/02/") {
 			t.Errorf("it wrote %s, %v", info.Key, err)
 		}
+	}
+}
+
+// A register that a command has filled that made nothing else gets the rest on the
+// next run, once.
+func TestWhatStaffDidIsAddedToARegisterThatIsThere(t *testing.T) {
+	env, bucket := place(t)
+	delete(env, "SEGELL_REDIS_URL")
+	s, err := read(func(name string) string { return env[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := ledger.New(ledger.Config{Objects: bucket, Keyset: s.keyset, HMACKey: s.hmacKey, Now: time.Now, Random: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	until := time.Now().UTC().Format(time.RFC3339)
+	note := func(more string) {
+		t.Helper()
+		plan := fmt.Sprintf(`{"n":30000,"days":365,"complete":100,"until":%q,"done":30000,"first":{}%s}`, until, more)
+		if _, err := bucket.Write(t.Context(), planKey, []byte(plan), storage.Put{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	there := func() map[string]string {
+		t.Helper()
+		all := map[string]string{}
+		for info, err := range bucket.List(t.Context(), "", "") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.Key != planKey {
+				all[info.Key] = info.ETag
+			}
+		}
+		return all
+	}
+	note("")
+	out, err := seed(t.Context(), env, "-n", "30000")
+	if err != nil || !strings.Contains(out, "6 bulks that ended, 3 callbacks that were given up, 600 entries") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	bulks, err := l.Bulks(t.Context())
+	if err != nil || len(bulks) != 6 {
+		t.Fatalf("there are the bulks %q, %v", bulks, err)
+	}
+	states := map[ledger.BulkState]int{}
+	for _, id := range bulks {
+		b, err := l.Bulk(t.Context(), id)
+		if err != nil || b.State.Open() || b.Ended.Before(b.Proposed) || b.Proposed.Sub(ledger.TimeOf(id)).Abs() > time.Second {
+			t.Errorf("a bulk is %+v, %v", b, err)
+		}
+		states[b.State]++
+		meant := map[string]bool{}
+		for id, err := range l.BulkIDs(t.Context(), b, 0) {
+			if err != nil || ledger.TimeOf(id).After(b.Ended.Add(24*time.Hour)) {
+				t.Fatalf("%s, %v is meant by a bulk of %v", id, err, b.Ended)
+			}
+			meant[id] = true
+		}
+		p, err := l.BulkProgress(t.Context(), id)
+		if err != nil || len(meant) != b.Total || p.Next == 0 || b.State == ledger.BulkDone && p.Next != b.Total {
+			t.Errorf("of %d requests, %d different, it did %+v, %v", b.Total, len(meant), p, err)
+		}
+	}
+	if states[ledger.BulkDone] != 5 || states[ledger.BulkStopped] != 1 {
+		t.Errorf("bulks ended as %v", states)
+	}
+	undelivered := 0
+	for n, err := range l.Undelivered(t.Context()) {
+		if err != nil || len(n.Tries) == 0 || n.DeadAt.IsZero() || n.Number == "" {
+			t.Errorf("a callback is %+v, %v", n, err)
+		}
+		undelivered++
+	}
+	report, err := l.VerifyAudit(t.Context(), nil)
+	if err != nil || undelivered != 3 || report.Entries != 600 || len(report.Heads) != 2 || len(report.Faults) != 0 {
+		t.Errorf("%d callbacks; the audit trail is %+v, %v", undelivered, report, err)
+	}
+	// One that ended between what it made and its note of that makes it again.
+	was := there()
+	note(`,"bulks":2,"callbacks":1,"chains":1`)
+	if out, err := seed(t.Context(), env, "-n", "30000"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	is := there()
+	if !maps.Equal(was, is) {
+		t.Errorf("there were %d objects, and now others, %d", len(was), len(is))
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"segell/ledger"
+	"segell/queue"
 	"segell/templates"
 	"segell/upkeep"
 )
@@ -39,13 +41,18 @@ func (c retentionCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 		return err
 	}
 	ctx := background()
+	changed, done, err := s.changed(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if !c.DryRun {
 		act := actor("")
 		if err := l.Audit(ctx, ledger.AuditEntry{Who: act.Who, What: "retention.run", From: act.From}); err != nil {
 			return s.away(err)
 		}
 	}
-	report, err := (&upkeep.Retention{Ledger: l, Policy: policy, Now: time.Now, Log: log}).Pass(ctx, c.DryRun, nil)
+	report, err := (&upkeep.Retention{Ledger: l, Policy: policy, Now: time.Now, Log: log, OnChanged: changed}).Pass(ctx, c.DryRun, nil)
 	if told := c.tell(out, report); told != nil {
 		return told
 	}
@@ -99,6 +106,23 @@ type retentionAnswer struct {
 	Callbacks *int `json:"callbacks,omitempty"`
 }
 
+// changed gives who notes for the console's lists that a request changed. Where
+// SEGELL_REDIS_URL is not set, and while Redis is away, nobody does: what is removed
+// is removed all the same, and the lists find it within the hour.
+func (s *Settings) changed(ctx context.Context) (changed func(id string), done func(), err error) {
+	f := s.faults("Queue")
+	if s.RedisURL == "" {
+		return nil, func() {}, f.err()
+	}
+	client, err := queue.Open(s.RedisURL)
+	if err != nil {
+		f.add("SEGELL_REDIS_URL", "%v", err)
+		return nil, nil, f.err()
+	}
+	q := queue.New(client)
+	return func(id string) { q.Tell(ctx, queue.Move{ID: id}) }, func() { client.Close() }, nil
+}
+
 // eraseCmd removes everything of one person. The number comes on standard input:
 // arguments can be read by everybody on the machine, and stay in histories.
 type eraseCmd struct {
@@ -117,6 +141,11 @@ func (c eraseCmd) Run(s *Settings, out *output) error {
 		return err
 	}
 	ctx := background()
+	changed, done, err := s.changed(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	act := actor(c.Reason)
 	holder := l.HolderDigest(number)
 	if err := l.Audit(ctx, ledger.AuditEntry{Who: act.Who, What: "holder.erase", ID: holder, Why: act.Why, From: act.From}); err != nil {
@@ -126,6 +155,7 @@ func (c eraseCmd) Run(s *Settings, out *output) error {
 	if err != nil {
 		return s.away(err)
 	}
+	e.OnChanged = changed
 	for tries := 0; ; tries++ {
 		e, err = l.Erase(ctx, e)
 		if !errors.Is(err, ledger.ErrErasing) || tries == 10 || ctx.Err() != nil {

@@ -213,9 +213,10 @@ func (p *Press) Upkeep() func(context.Context) {
 	if every <= 0 {
 		every = 24 * time.Hour
 	}
-	jobs := []upkeep.Job{upkeep.WorkJob(p.Ledger, every, p.parts.Log), upkeep.TicketJob(p.Ledger, every, p.parts.Now, p.parts.Log), upkeep.ErasureJob(p.Ledger, min(every, 10*time.Minute), p.parts.Log)}
+	erasures := &upkeep.Erasures{Ledger: p.Ledger, Log: p.parts.Log, OnChanged: p.Queue.Changed}
+	jobs := []upkeep.Job{upkeep.WorkJob(p.Ledger, every, p.parts.Log), upkeep.TicketJob(p.Ledger, every, p.parts.Now, p.parts.Log), erasures.Job(min(every, 10*time.Minute))}
 	if !p.parts.Retention.Empty() {
-		retention := &upkeep.Retention{Ledger: p.Ledger, Policy: p.parts.Retention, Now: p.parts.Now, Log: p.parts.Log}
+		retention := &upkeep.Retention{Ledger: p.Ledger, Policy: p.parts.Retention, Now: p.parts.Now, Log: p.parts.Log, OnChanged: p.Queue.Changed}
 		jobs = append(jobs, retention.Job(every, p.Metrics))
 	}
 	if p.parts.Archivist != nil && p.parts.Archivist() != nil {
