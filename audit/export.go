@@ -88,7 +88,7 @@ func (r *Reader) pageFrom(begin place, m *matcher) (page []ledger.AuditRecord, n
 			return page, next, false
 		case len(page) == exportPage:
 			return page, e.place(), true
-		case m.fits(e.who, e.what, e.from, e.why, e.id):
+		case m.fits(e):
 			page = append(page, e.record())
 		}
 	}
@@ -142,7 +142,7 @@ func writeJSON(w *bufio.Writer, records iter.Seq2[ledger.AuditRecord, error]) er
 // byteOrderMark tells spreadsheets that the file is UTF-8; without it they guess.
 const byteOrderMark = "\ufeff"
 
-var csvHead = []string{"at", "who", "from", "what", "id", "count", "why", "writer", "sequence", "previous"}
+var csvHead = []string{"at", "who", "from", "what", "id", "count", "why", "writer", "sequence", "previous", "bulk"}
 
 func writeCSV(w *bufio.Writer, records iter.Seq2[ledger.AuditRecord, error]) error {
 	_, _ = w.WriteString(byteOrderMark)
@@ -160,7 +160,7 @@ func writeCSV(w *bufio.Writer, records iter.Seq2[ledger.AuditRecord, error]) err
 			count = strconv.Itoa(record.Count)
 		}
 		err := out.Write([]string{record.At.Format(time.RFC3339Nano), Plain(record.Who), Plain(record.From), Plain(record.What), Plain(record.ID), count,
-			Plain(record.Why), Plain(record.Writer), strconv.FormatInt(record.Sequence, 10), Plain(record.Previous)})
+			Plain(record.Why), Plain(record.Writer), strconv.FormatInt(record.Sequence, 10), Plain(record.Previous), Plain(record.Bulk)})
 		if err != nil {
 			return err
 		}

@@ -2,13 +2,16 @@ package audit_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,6 +38,14 @@ func TestAnExportIsTheTrail(t *testing.T) {
 	if err := l.Audit(t.Context(), ledger.AuditEntry{Who: "portal", What: "api.refused", ID: "-dash", Count: 12}); err != nil {
 		t.Fatal(err)
 	}
+	o.pass(time.Second)
+	if err := l.Audit(t.Context(), filledEntry(t)); err != nil {
+		t.Fatal(err)
+	}
+	o.pass(time.Second)
+	if err := l.Audit(t.Context(), ledger.AuditEntry{Who: "operator", What: "audit.verify"}); err != nil { // the last of its chain
+		t.Fatal(err)
+	}
 	var trail []ledger.AuditRecord
 	for record, err := range l.AuditTrail(t.Context()) {
 		if err != nil {
@@ -57,6 +68,7 @@ func TestAnExportIsTheTrail(t *testing.T) {
 	if err := json.Unmarshal([]byte(text.String()), &read); err != nil || !slices.Equal(read, trail) {
 		t.Errorf("JSON: %v\n%s", err, text.String())
 	}
+	linesFollow(t, text.String())
 
 	text.Reset()
 	if err := r.Export(t.Context(), &text, audit.CSV, audit.Query{}); err != nil {
@@ -88,6 +100,42 @@ func TestAnExportIsTheTrail(t *testing.T) {
 	}
 }
 
+// filledEntry has something in every field that an entry has, so that one which is
+// added some day and left out of the export is noticed.
+func filledEntry(t *testing.T) ledger.AuditEntry {
+	t.Helper()
+	e := ledger.AuditEntry{Who: "maria", What: "jobs.retry", ID: request, Why: "<the store> & «more» answer", From: "192.0.2.7", Count: 3, Bulk: bulk}
+	fields := reflect.ValueOf(e)
+	for i := range fields.NumField() {
+		if fields.Field(i).IsZero() {
+			t.Fatalf("the test fills no %s", fields.Type().Field(i).Name)
+		}
+	}
+	return e
+}
+
+// linesFollow fails unless each line of an export is, to the byte, what the next one
+// of its chain was written after: so who has the file alone can prove it.
+func linesFollow(t *testing.T, text string) {
+	t.Helper()
+	sums, proved := map[string]string{}, 0
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, ",\n")
+		var record ledger.AuditRecord
+		if json.Unmarshal([]byte(line), &record) != nil {
+			continue // a bracket of the list
+		}
+		if record.Previous != sums[record.Writer] {
+			t.Errorf("the line before this one is not what it was written after: %s", line)
+		}
+		sums[record.Writer] = fmt.Sprintf("%x", sha256.Sum256([]byte(line)))
+		proved++
+	}
+	if proved < 10 {
+		t.Errorf("%d lines were looked at: is this test blind?", proved)
+	}
+}
+
 // split reads a file as a spreadsheet does that parts cells elsewhere: quotes count
 // only where they begin a cell.
 func split(t *testing.T, text string, comma rune) [][]string {
@@ -105,7 +153,7 @@ func readCSV(t *testing.T, text string) (records []ledger.AuditRecord) {
 	t.Helper()
 	text, marked := strings.CutPrefix(text, "\ufeff")
 	all, err := csv.NewReader(strings.NewReader(text)).ReadAll()
-	if err != nil || !marked || len(all) == 0 || !slices.Equal(all[0], []string{"at", "who", "from", "what", "id", "count", "why", "writer", "sequence", "previous"}) {
+	if err != nil || !marked || len(all) == 0 || !slices.Equal(all[0], []string{"at", "who", "from", "what", "id", "count", "why", "writer", "sequence", "previous", "bulk"}) {
 		t.Fatalf("the file is no such CSV (%v): %.100q", err, text)
 	}
 	for _, line := range all[1:] {
@@ -119,7 +167,7 @@ func readCSV(t *testing.T, text string) (records []ledger.AuditRecord) {
 		}
 		count, _ := strconv.Atoi(line[5])
 		records = append(records, ledger.AuditRecord{At: at, Writer: line[7], Sequence: sequence, Previous: line[9],
-			AuditEntry: ledger.AuditEntry{Who: line[1], From: line[2], What: line[3], ID: line[4], Count: count, Why: line[6]}})
+			AuditEntry: ledger.AuditEntry{Who: line[1], From: line[2], What: line[3], ID: line[4], Count: count, Why: line[6], Bulk: line[10]}})
 	}
 	return records
 }

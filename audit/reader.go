@@ -49,7 +49,7 @@ const (
 	faultsKept   = 100
 )
 
-// Reader keeps the trail in memory, about 160 bytes an entry, and follows it while
+// Reader keeps the trail in memory, about 170 bytes an entry, and follows it while
 // Run runs. Entries of its own process are there at once; those of others when
 // somebody searches, or, of a process that has been silent for a day, after Every.
 // It is safe for concurrent use.
@@ -73,14 +73,15 @@ type Reader struct {
 type entry struct {
 	at, sequence                 int64
 	writer, who, what, from, why unique.Handle[string]
+	bulk                         unique.Handle[string]
 	id                           string
 	count                        int
 	previous                     [32]byte
 }
 
 func newEntry(r ledger.AuditRecord) entry {
-	e := entry{at: r.At.UnixNano(), sequence: r.Sequence, writer: unique.Make(r.Writer), who: unique.Make(r.Who), what: unique.Make(r.What),
-		from: unique.Make(r.From), why: unique.Make(r.Why), id: r.ID, count: r.Count}
+	e := entry{at: nanoseconds(r.At), sequence: r.Sequence, writer: unique.Make(r.Writer), who: unique.Make(r.Who), what: unique.Make(r.What),
+		from: unique.Make(r.From), why: unique.Make(r.Why), bulk: unique.Make(r.Bulk), id: r.ID, count: r.Count}
 	if sum, err := hex.DecodeString(r.Previous); err == nil && len(sum) == len(e.previous) {
 		copy(e.previous[:], sum)
 	}
@@ -89,7 +90,7 @@ func newEntry(r ledger.AuditRecord) entry {
 
 func (e *entry) record() ledger.AuditRecord {
 	r := ledger.AuditRecord{Writer: e.writer.Value(), Sequence: e.sequence, At: time.Unix(0, e.at).UTC(),
-		AuditEntry: ledger.AuditEntry{Who: e.who.Value(), What: e.what.Value(), ID: e.id, Why: e.why.Value(), From: e.from.Value(), Count: e.count}}
+		AuditEntry: ledger.AuditEntry{Who: e.who.Value(), What: e.what.Value(), ID: e.id, Why: e.why.Value(), From: e.from.Value(), Count: e.count, Bulk: e.bulk.Value()}}
 	if e.previous != [32]byte{} {
 		r.Previous = hex.EncodeToString(e.previous[:])
 	}
@@ -181,7 +182,7 @@ func (r *Reader) Search(ctx context.Context, q Query) (Page, error) {
 	}
 	for i := end - 1; i >= 0 && r.entries[i].at >= m.from; i-- {
 		e := &r.entries[i]
-		if !m.fits(e.who, e.what, e.from, e.why, e.id) {
+		if !m.fits(e) {
 			continue
 		}
 		if len(page.Records) == limit {

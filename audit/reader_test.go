@@ -81,7 +81,10 @@ func (o *office) process() *ledger.Ledger {
 	return l
 }
 
-const request = "0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e"
+const (
+	request = "0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e"
+	bulk    = "0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d90"
+)
 
 // write audits one act, a second after the last.
 func (o *office) write(l *ledger.Ledger, who, what, why string) {
@@ -150,7 +153,10 @@ func TestTheTrailIsSearchedOverAllItsChains(t *testing.T) {
 	o.write(console, "maria", "staff.login", "c")
 	o.write(third, "joan", "jobs.retry", "Reparat")
 	o.write(command, "operator", "work.pause", "e")
-	o.write(console, "joan", "jobs.show", "f")
+	o.pass(time.Second)
+	if err := console.Audit(t.Context(), ledger.AuditEntry{Who: "joan", What: "jobs.show", ID: request, Why: "f", From: "192.0.2.7", Bulk: bulk}); err != nil {
+		t.Fatal(err)
+	}
 	r := o.reader(console, "")
 	o.follow(r)
 	at := func(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
@@ -166,7 +172,15 @@ func TestTheTrailIsSearchedOverAllItsChains(t *testing.T) {
 		{audit.Query{What: "jobs"}, ""},
 		{audit.Query{ID: request, Limit: 2}, "f e"},
 		{audit.Query{ID: strings.Replace(request, "8e", "8f", 1)}, ""},
+		{audit.Query{ID: bulk}, "f"},
+		{audit.Query{Text: "3f1d2b6c7d90"}, "f"},
 		{audit.Query{From: at(3)}, "f e Reparat c"},
+		// What nanoseconds in 64 bits cannot say.
+		{audit.Query{Until: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)}, "f e Reparat c b a"},
+		{audit.Query{Until: time.Date(2400, 1, 1, 0, 0, 0, 0, time.UTC)}, "f e Reparat c b a"},
+		{audit.Query{From: time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC)}, "f e Reparat c b a"},
+		{audit.Query{From: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)}, ""},
+		{audit.Query{Until: time.Date(1600, 1, 1, 0, 0, 0, 0, time.UTC)}, ""},
 		{audit.Query{From: at(3), Until: at(5)}, "Reparat c"},
 		{audit.Query{From: at(9)}, ""},
 		{audit.Query{Text: "REPARAT"}, "Reparat"},

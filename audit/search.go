@@ -20,11 +20,11 @@ import (
 type Query struct {
 	Who  string    // a client of the API or login of staff, whole
 	What string    // an act, whole ("jobs.retry"), or its beginning with a dot at the end ("jobs.")
-	ID   string    // what it was done to, whole
+	ID   string    // what it was done to, or the bulk that it was done in, whole
 	From time.Time // not before
 	// Until is the first moment that is not wanted any more.
 	Until time.Time
-	Text  string // somewhere in who, what, id, why or from; letters in either case
+	Text  string // somewhere in who, what, id, bulk, why or from; letters in either case
 
 	Cursor string // of the page before; empty: the newest
 	Limit  int    // how many at most; DefaultLimit when 0, MostLimit at most
@@ -109,7 +109,8 @@ func readCursor(text string) (place, error) {
 // that.
 func (q Query) Match(r ledger.AuditRecord) bool {
 	m := q.matcher()
-	return m.inTime(r.At.UnixNano()) && m.fits(unique.Make(r.Who), unique.Make(r.What), unique.Make(r.From), unique.Make(r.Why), r.ID)
+	e := newEntry(r)
+	return m.inTime(e.at) && m.fits(&e)
 }
 
 // matcher judges many entries by one query. Most entries share their words, so it
@@ -124,10 +125,10 @@ type matcher struct {
 func (q Query) matcher() *matcher {
 	m := &matcher{Query: q, text: strings.ToLower(q.Text), holds: map[unique.Handle[string]]bool{}, from: minTime, until: maxTime}
 	if !q.From.IsZero() {
-		m.from = q.From.UnixNano()
+		m.from = nanoseconds(q.From)
 	}
 	if !q.Until.IsZero() {
-		m.until = q.Until.UnixNano()
+		m.until = nanoseconds(q.Until)
 	}
 	return m
 }
@@ -137,16 +138,29 @@ const (
 	maxTime = 1<<63 - 1
 )
 
+// nanoseconds are those since 1970. A time beyond what they can say (1677 to 2262)
+// is before, or after, everything.
+func nanoseconds(at time.Time) int64 {
+	switch {
+	case at.Before(time.Unix(0, minTime)):
+		return minTime
+	case at.After(time.Unix(0, maxTime)):
+		return maxTime
+	}
+	return at.UnixNano()
+}
+
 func (m *matcher) inTime(at int64) bool { return m.from <= at && at < m.until }
 
-func (m *matcher) fits(who, what, from, why unique.Handle[string], id string) bool {
-	if m.Who != "" && who.Value() != m.Who || m.ID != "" && id != m.ID {
+func (m *matcher) fits(e *entry) bool {
+	if m.Who != "" && e.who.Value() != m.Who || m.ID != "" && e.id != m.ID && e.bulk.Value() != m.ID {
 		return false
 	}
-	if m.What != "" && what.Value() != m.What && (!strings.HasSuffix(m.What, ".") || !strings.HasPrefix(what.Value(), m.What)) {
+	what := e.what.Value()
+	if m.What != "" && what != m.What && (!strings.HasSuffix(m.What, ".") || !strings.HasPrefix(what, m.What)) {
 		return false
 	}
-	return m.text == "" || m.in(who) || m.in(what) || m.in(from) || m.in(why) || strings.Contains(id, m.text)
+	return m.text == "" || m.in(e.who) || m.in(e.what) || m.in(e.from) || m.in(e.why) || m.in(e.bulk) || strings.Contains(e.id, m.text)
 }
 
 func (m *matcher) in(word unique.Handle[string]) bool {

@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"segell/audit"
@@ -36,8 +37,8 @@ type auditView struct {
 
 type auditRow struct {
 	ledger.AuditRecord
-	Act     string // in words, or the act itself
-	Request bool   // ID is that of a request
+	Act string // in words, or the act itself
+	To  string // address of what ID names, or ""
 }
 
 func (c *Console) auditPage(w http.ResponseWriter, r *http.Request) {
@@ -109,10 +110,34 @@ func auditRows(w *words, records []ledger.AuditRecord) []auditRow {
 	acts, _ := w.at("audit.acts").(map[string]any)
 	rows := make([]auditRow, len(records))
 	for i, record := range records {
-		rows[i] = auditRow{AuditRecord: record, Request: ledger.CheckID(record.ID) == nil}
+		rows[i] = auditRow{AuditRecord: record, To: pageOf(record.AuditEntry)}
 		rows[i].Act, _ = acts[record.What].(string)
 	}
 	return rows
+}
+
+// pageOf is the address of what an act was done to, or "" where that has no page.
+func pageOf(e ledger.AuditEntry) string {
+	page, _, _ := strings.Cut(e.What, ".")
+	switch {
+	case page == "causes" && e.ID != "":
+		return "/causes/" + e.ID
+	case ledger.CheckID(e.ID) != nil:
+		return ""
+	case page == "bulk":
+		return "/bulk/" + e.ID
+	}
+	return "/requests/" + e.ID
+}
+
+// longest is how long an answer may take that reads much. The server's limit is for
+// answers that come at once.
+const longest = 5 * time.Minute
+
+func (c *Console) patient(w http.ResponseWriter) {
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(longest)); err != nil {
+		c.Log.Warn("console: an answer has no more time than others", "error", err)
+	}
 }
 
 // auditExport writes what a search finds as a file. That it was taken is in the
@@ -132,6 +157,7 @@ func (c *Console) auditExport(w http.ResponseWriter, r *http.Request, format aud
 		c.problem(w, r, err)
 		return
 	}
+	c.patient(w)
 	w.Header().Set("Content-Type", format.MediaType())
 	w.Header().Set("Content-Disposition", `attachment; filename="audit-`+c.Now().In(c.Zone).Format("20060102-1504")+"."+string(format)+`"`)
 	if err := c.Audit.Export(r.Context(), w, format, query); err != nil {
@@ -141,13 +167,9 @@ func (c *Console) auditExport(w http.ResponseWriter, r *http.Request, format aud
 	}
 }
 
-// verifyWithin is how long a proof of the whole trail may take.
-const verifyWithin = 5 * time.Minute
-
 // auditVerify reads the whole trail from the bucket and proves it.
 func (c *Console) auditVerify(w http.ResponseWriter, r *http.Request) {
-	// The server's limit is for answers that come at once.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(verifyWithin))
+	c.patient(w)
 	actor := actorOf(r)
 	if err := c.Ledger.Audit(r.Context(), ledger.AuditEntry{Who: actor.Who, What: "audit.verify", From: actor.From}); err != nil {
 		c.problem(w, r, err)

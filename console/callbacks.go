@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"segell/acts"
 	"segell/ledger"
@@ -73,7 +74,7 @@ func (c *Console) replay(w http.ResponseWriter, r *http.Request) {
 	if len(names) == 0 || len(names) > callbacksMost {
 		v.Faults.add("names", words.text("callbacks.none_chosen"))
 	}
-	if v.Why == "" {
+	if strings.TrimSpace(v.Why) == "" {
 		v.Faults.add("why", words.text("frame.why.missing"))
 	}
 	for _, name := range names {

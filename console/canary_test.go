@@ -98,6 +98,8 @@ func TestNothingPersonalIsShownWithoutAReason(t *testing.T) {
 	wanted := map[string]ledger.AuditEntry{
 		"requests.show":  {Who: "anna", ID: waiting.ID, Why: "the person is at the desk", From: "127.0.0.1"},
 		"documents.show": {Who: "anna", ID: issued.ID, Why: "the person has lost it", From: "127.0.0.1"},
+		// That a person was looked for, and not whom.
+		"requests.find_person": {Who: "anna", From: "127.0.0.1"},
 	}
 	for _, record := range records {
 		if want, ok := wanted[record.What]; ok {

@@ -92,22 +92,28 @@ func (c *Console) cause(w http.ResponseWriter, r *http.Request) {
 
 // claim says to all that who asks is on a group.
 func (c *Console) claim(w http.ResponseWriter, r *http.Request) {
-	c.changeClaim(w, r, "causes.claimed", func(ctx context.Context, group string, s staff.Session) error {
+	c.changeClaim(w, r, ledger.AuditEntry{What: "causes.claim"}, "causes.claimed", func(ctx context.Context, group string, s staff.Session) error {
 		return c.Index.Claim(ctx, group, s.Login, cmp.Or(s.Name, s.Login))
 	})
 }
 
 func (c *Console) release(w http.ResponseWriter, r *http.Request) {
-	c.changeClaim(w, r, "causes.released", func(ctx context.Context, group string, s staff.Session) error {
+	c.changeClaim(w, r, ledger.AuditEntry{What: "causes.release"}, "causes.released", func(ctx context.Context, group string, s staff.Session) error {
 		return c.Index.Release(ctx, group, s.Login)
 	})
 }
 
-func (c *Console) changeClaim(w http.ResponseWriter, r *http.Request, done string, change func(context.Context, string, staff.Session) error) {
+// changeClaim says who is on a group, or no longer; the audit trail has it first.
+func (c *Console) changeClaim(w http.ResponseWriter, r *http.Request, entry ledger.AuditEntry, done string, change func(context.Context, string, staff.Session) error) {
 	group, err := c.Index.Group(r.Context(), r.PathValue("group"))
 	if errors.Is(err, ledger.ErrNotFound) {
 		c.page(w, r, http.StatusNotFound, "cause_gone", nil)
 		return
+	}
+	if err == nil {
+		actor := actorOf(r)
+		entry.Who, entry.From, entry.ID = actor.Who, actor.From, group.ID
+		err = c.Ledger.Audit(r.Context(), entry)
 	}
 	if err == nil {
 		err = change(r.Context(), group.ID, session(r))

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"segell/access"
+	"segell/audit"
 	"segell/index"
 	"segell/ledger"
 	"segell/staff"
@@ -271,8 +273,33 @@ func (c *Console) byCSV(ctx context.Context, code ledger.CSV) (id string, err er
 	return record.ID, err
 }
 
-// toPerson leads to the requests of a person by a reference that tells nothing.
+// How many persons a login may look for by their number: who may only look could
+// find out, number by number, whom a masked one stands for.
+const (
+	personsMost   = 30
+	personsWithin = 10 * time.Minute
+)
+
+// toPerson leads to the requests of a person by a reference that tells nothing. The
+// audit trail has before that somebody was looked for, but not whom: a number has so
+// few digits that no digest would hide it.
 func (c *Console) toPerson(w http.ResponseWriter, r *http.Request, number string) {
+	actor := actorOf(r)
+	wait, err := c.waitForPerson(r, personsMost-1)
+	if err == nil && wait == 0 {
+		err = c.Ledger.Audit(r.Context(), ledger.AuditEntry{Who: actor.Who, What: "requests.find_person", From: actor.From})
+	}
+	if err == nil && wait == 0 {
+		wait, err = c.waitForPerson(r, personsMost) // with those that came at the same time
+	}
+	switch {
+	case err != nil:
+		c.problem(w, r, err)
+		return
+	case wait > 0:
+		c.tooManyPersons(w, r, wait)
+		return
+	}
 	s := session(r)
 	reference, err := c.Ledger.Refer(personReference, s.Login, person{Holder: c.Ledger.HolderDigest(number), Tail: ledger.Mask("", number).CASSNumber, Begun: s.Begun})
 	if err != nil {
@@ -280,6 +307,29 @@ func (c *Console) toPerson(w http.ResponseWriter, r *http.Request, number string
 		return
 	}
 	http.Redirect(w, r, "/find?"+url.Values{"person": {reference}}.Encode(), http.StatusSeeOther)
+}
+
+// waitForPerson is how long who asks must wait until there are no more than so many
+// of their searches for persons in the last personsWithin. They are counted in the
+// audit trail, which holds those at other processes too.
+func (c *Console) waitForPerson(r *http.Request, most int) (time.Duration, error) {
+	now := c.Now()
+	found, err := c.Audit.Search(r.Context(), audit.Query{Who: session(r).Login, What: "requests.find_person", From: now.Add(-personsWithin), Limit: most + 1})
+	if err != nil || len(found.Records) <= most {
+		return 0, err
+	}
+	return max(time.Second, found.Records[most].At.Add(personsWithin).Sub(now)), nil
+}
+
+// tooManyPersons shows the form again, and says when it is good again.
+func (c *Console) tooManyPersons(w http.ResponseWriter, r *http.Request, wait time.Duration) {
+	w.Header().Set("Retry-After", access.RetryAfter(wait))
+	words := visitOf(r).words
+	text := fill(words.text("find.one_slow"), "wait", (&formatter{words: words}).duration(wait.Round(time.Second)))
+	p, query := c.readFind(r)
+	p.Faults.add("one", string(text))
+	c.findMany(r, &p, query)
+	c.page(w, r, http.StatusTooManyRequests, "find", p)
 }
 
 // toFound leads to a request, or says that there is none.

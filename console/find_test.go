@@ -5,8 +5,12 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"segell/ledger"
 )
@@ -125,4 +129,81 @@ func TestWhatWasChosenIsCounted(t *testing.T) {
 			t.Errorf("%v: %d, want 400", wrong, got.status)
 		}
 	}
+}
+
+// To look for persons by their number leaves its trace, and nobody can try numbers
+// until one is found; the trace does not tell whom they looked for.
+func TestPersonsAreNotLookedForByTheHundred(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, well)
+	request := o.accept("coverage_certificate", "COB")
+	mira := o.login("mira")
+	token := mira.token()
+	look := func(number string) reply {
+		return mira.send(http.MethodPost, "/find", url.Values{"csrf": {token}, "one": {number}})
+	}
+	const most = 30
+	var found atomic.Int32
+	for n := range most - 1 {
+		if look(fmt.Sprintf("%06dA", 731200+n)).status == http.StatusSeeOther {
+			found.Add(1)
+		}
+	}
+	// Many at once, while there is room for one and the trail takes long.
+	slow := make(chan struct{})
+	o.ledger.WatchAudit(func(record ledger.AuditRecord, _ ledger.AuditHead) {
+		if record.What == "keys.add" {
+			<-slow
+		}
+	})
+	var all sync.WaitGroup
+	all.Go(func() {
+		if err := o.ledger.Audit(t.Context(), ledger.AuditEntry{Who: "operator", What: "keys.add"}); err != nil {
+			t.Error(err)
+		}
+	})
+	for n := range 10 {
+		all.Go(func() {
+			if look(fmt.Sprintf("%06dA", 731300+n)).status == http.StatusSeeOther {
+				found.Add(1)
+			}
+		})
+	}
+	time.Sleep(300 * time.Millisecond)
+	close(slow)
+	all.Wait()
+	if n := found.Load(); n < most-1 || n > most {
+		t.Errorf("%d persons were looked for, want %d or one less", n, most)
+	}
+	for look(canaryCASS).status == http.StatusSeeOther && found.Load() <= most {
+		found.Add(1)
+	}
+	before, _ := o.entries()
+	got := look("731 234-A")
+	wants(t, got, http.StatusTooManyRequests, "Heu cercat massa persones", "Podreu tornar-hi d’aquí a ", `aria-invalid="true"`)
+	if wait, err := strconv.Atoi(got.header.Get("Retry-After")); err != nil || wait < 500 || wait > 600 || got.location != "" {
+		t.Errorf("Retry-After is %q, the way %q", got.header.Get("Retry-After"), got.location)
+	}
+	records, trail := o.entries()
+	searches := 0
+	for _, r := range records {
+		if r.What == "requests.find_person" {
+			searches++
+			if r.AuditEntry != (ledger.AuditEntry{Who: "mira", What: r.What, From: "127.0.0.1"}) {
+				t.Errorf("the trail has %+v", r)
+			}
+		}
+	}
+	if len(records) != len(before) || searches < most || searches > most+10 {
+		t.Errorf("%d entries for searches, and %d more for one that was refused", searches, len(records)-len(before))
+	}
+	holdsNothingPersonal(t, "the trail", trail)
+	// Others may, and what names no person may be looked for.
+	if got := o.login("bru").post("/find", "one", canaryCASS); got.status != http.StatusSeeOther {
+		t.Errorf("somebody else: %d", got.status)
+	}
+	if got := look(request.ID); got.location != "/requests/"+request.ID {
+		t.Errorf("a request: %d %q", got.status, got.location)
+	}
+	wants(t, o.login("olga").get("/audit?what=requests.find_person&who=bru"), http.StatusOK, "Persona cercada pel número CASS")
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"segell/acts"
+	"segell/audit"
 	"segell/ledger"
 	"segell/staff"
 )
@@ -53,6 +54,7 @@ func (v *visit) fromText() string {
 // guard lets through to a route who may use it, and puts the visit into the
 // context of the request.
 func (c *Console) guard(rt route) http.Handler {
+	refusals := &audit.Refusals{Ledger: c.Ledger, Log: c.Log}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{from: c.from(r)}
 		err := c.recognise(r, v)
@@ -71,7 +73,7 @@ func (c *Console) guard(rt route) http.Handler {
 		case v.session.MustEnroll && !enrolling(r):
 			http.Redirect(w, r, "/account", http.StatusSeeOther)
 		case rt.need != member && !v.session.May(rt.need):
-			c.denied(r, rt)
+			c.denied(r, rt, refusals)
 			c.refuse(w, r, http.StatusForbidden, "role")
 		default:
 			rt.serve(w, r)
@@ -79,19 +81,16 @@ func (c *Console) guard(rt route) http.Handler {
 	})
 }
 
-// denied notes that somebody tried what their roles do not allow. Nothing is done,
-// so the refusal does not wait for the audit trail to hold it.
-func (c *Console) denied(r *http.Request, rt route) {
+// denied notes that somebody tried what their roles do not allow; many times the
+// same are few entries of the trail.
+func (c *Console) denied(r *http.Request, rt route, refusals *audit.Refusals) {
 	actor := actorOf(r)
 	c.Log.Warn("console: refused for want of a role", "login", actor.Who, "route", rt.method+" "+rt.pattern, "needs", rt.need)
 	if rt.method != http.MethodPost {
 		return // a page that the navigation does not show is no act
 	}
 	act := strings.NewReplacer("/", ".", "{", "", "}", "", "$", "").Replace(strings.Trim(rt.pattern, "/"))
-	entry := ledger.AuditEntry{Who: actor.Who, What: "staff.denied", ID: act, Why: "needs the role " + string(rt.need), From: actor.From}
-	if err := c.Ledger.Audit(r.Context(), entry); err != nil {
-		c.Log.Error("console: an attempt is not in the audit trail", "error", err)
-	}
+	refusals.Note(r.Context(), ledger.AuditEntry{Who: actor.Who, What: "staff.denied", ID: act, Why: "needs the role " + string(rt.need), From: actor.From})
 }
 
 // recognise finds the session of a request. What a page asks for by itself does

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -136,6 +137,31 @@ func TestEveryRouteWithEveryRole(t *testing.T) {
 		if record.Who == "mira" && strings.HasPrefix(record.What, "audit.") {
 			t.Errorf("mira could read the audit trail: %s", record.What)
 		}
+	}
+}
+
+// A flood of what a role does not allow is refused each time, and is one entry of
+// the trail, not hundreds that stay for ever and that acts must wait behind.
+func TestAFloodOfRefusalsIsOneEntry(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, nil)
+	mira := o.login("mira")
+	form := url.Values{"csrf": {mira.csrf()}, "why": {"A test floods"}, "target": {"queue:batch"}}
+	for n := range 60 {
+		path := []string{"/work/pause", "/requests/" + fmt.Sprintf("0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7%03x", n) + "/retry"}[n%2]
+		if got := mira.sendWith(http.MethodPost, path, form); got.status != http.StatusForbidden {
+			t.Fatalf("POST %s: %d, want 403", path, got.status)
+		}
+	}
+	records, trail := o.entries()
+	denied := map[string]int{}
+	for _, r := range records {
+		if r.What == "staff.denied" && r.Who == "mira" {
+			denied[r.ID]++
+		}
+	}
+	if len(denied) != 2 || denied["work.pause"] != 1 || denied["requests.id.retry"] != 1 {
+		t.Errorf("the trail has %v:\n%s", denied, trail)
 	}
 }
 

@@ -17,7 +17,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode"
 
 	"segell/storage"
 )
@@ -147,9 +146,8 @@ var (
 	auditID  = regexp.MustCompile(`^[A-Za-z0-9_.:-]{0,80}$`)
 	// The id of a key of encryption is a number, and says so.
 	auditKeyID = regexp.MustCompile(`^key:\d{1,10}$`)
-	// What names a person: a CASS number or NIA (six digits and a letter), dates,
-	// e-mail addresses, long numbers as those of passports and telephones.
-	personal = regexp.MustCompile(`(?i)\b\d{6}[ -]?[A-Z]\b|\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}[/.]\d{1,2}[/.]\d{2,4}\b|\S@\S+\.\S|\b[A-Z]{0,3}[ -]?\d{6,}\b`)
+	// The id of a group of failures alike may be digits alone (package index).
+	auditGroupID = regexp.MustCompile(`^[0-9a-f]{16}$`)
 )
 
 const auditWhyLength = 200
@@ -169,14 +167,18 @@ func (e AuditEntry) check() error {
 		fault = "it does not say who"
 	case !auditAct.MatchString(e.What):
 		fault = "it does not say what was done"
-	case !auditID.MatchString(e.ID) || CheckID(e.ID) != nil && !auditKeyID.MatchString(e.ID) && personal.MatchString(e.ID):
+	case !e.namesID():
 		fault = "what it was done to is no id"
-	case len([]rune(e.Why)) > auditWhyLength || strings.ContainsFunc(e.Why, unicode.IsControl):
-		fault = fmt.Sprintf("the reason is longer than %d characters, or more than one line", auditWhyLength)
-	case personal.MatchString(e.Why):
+	case len([]rune(e.Why)) > auditWhyLength:
+		fault = fmt.Sprintf("the reason is longer than %d characters", auditWhyLength)
+	case misleads(e.Why):
+		fault = "the reason is more than one line, or holds characters that cannot be seen"
+	case e.Why != "" && !strings.ContainsFunc(e.Why, isWord):
+		fault = "the reason says nothing: it has neither a letter nor a digit"
+	case namesPerson(e.Why):
 		fault = "the reason seems to hold a CASS number, a date, an address or a document's number: nobody could ever take it out again"
-	case len(e.From) > 100 || strings.ContainsFunc(e.From, unicode.IsControl):
-		fault = "where it came from is too long"
+	case len(e.From) > 100 || misleads(e.From):
+		fault = "where it came from is too long, or holds characters that cannot be seen"
 	case e.Count < 0:
 		fault = "the count is below nought"
 	case e.Bulk != "" && CheckID(e.Bulk) != nil:
@@ -186,6 +188,14 @@ func (e AuditEntry) check() error {
 		return fmt.Errorf("%w: %s", ErrAuditEntry, fault)
 	}
 	return nil
+}
+
+// namesID reports whether ID is empty, or an id that names no person.
+func (e AuditEntry) namesID() bool {
+	if CheckID(e.ID) == nil || auditKeyID.MatchString(e.ID) || auditGroupID.MatchString(e.ID) {
+		return true
+	}
+	return auditID.MatchString(e.ID) && !namesPerson(e.ID)
 }
 
 // AuditTrail yields every entry, chain by chain in the order in which they

@@ -183,15 +183,22 @@ func remove(t *testing.T, s *setting, keys ...string) {
 func TestTheAuditTrailRefusesPersonalData(t *testing.T) {
 	s := newSetting(t)
 	for _, why := range []string{"asked by 123456A", "for 123456-Z", "born 1984-07-19", "born 19/07/1984", "born 9.7.84", "aloma@example.ad", "passport PP000000", "call 600000000",
-		"two\nlines", strings.Repeat("x", 201)} {
+		"two\nlines", strings.Repeat("x", 201),
+		// A CASS number in other spellings.
+		"for 731.234-A", "for 731 234 A", "for 731\u00a0234\u00a0A", "for 731234\u202fA", "for ７３１２３４Ａ", "for 731\u2011234\u2011a", "for 73-12-34.Z,", "for 731234_A",
+		"for 7\u200b31234A", "for 731\u00ad234A", "for 73123\u03014A", "for ٧٣١٢٣٤A", "for 𝟕𝟑𝟏𝟐𝟑𝟒-𝐀", "(731·234·A)", "731234Á", "born 1984‑07‑19", "call ６００００００００", "aloma＠example.ad",
+		// What does not show as it is, and what says nothing.
+		"one\u2028two", "one\u2029two", "one\u0085two", "seen\u202enees", "un\u200bseen", "\u2066x\u2069", "soft\u00adhyphen", "tag\U000e0041", "not \xff UTF-8",
+		" ", "\u00a0", "\u200b", "\u3164", "...", "—", "\u2800"} {
 		e := entry(1)
 		e.Why = why
-		if err := s.Audit(t.Context(), e); !errors.Is(err, ledger.ErrAuditEntry) || strings.Contains(err.Error(), why) {
+		if err := s.Audit(t.Context(), e); !errors.Is(err, ledger.ErrAuditEntry) || why != " " && strings.Contains(err.Error(), why) {
 			t.Errorf("%q: %v", why, err)
 		}
 	}
 	for _, e := range []ledger.AuditEntry{{What: "jobs.retry"}, {Who: "staff"}, {Who: "Canari Groc", What: "jobs.retry"}, {Who: "staff", What: "jobs.retry", ID: "123456A"},
-		{Who: "staff", What: "jobs.retry", ID: "1984-07-19"}, {Who: "staff", What: "Retry it"}, {Who: "staff", What: "jobs.retry", Count: -1}, {Who: "staff", What: "jobs.retry", From: "a\nb"}} {
+		{Who: "staff", What: "jobs.retry", ID: "1984-07-19"}, {Who: "staff", What: "jobs.retry", ID: "731.234-A"},
+		{Who: "staff", What: "jobs.retry", From: "a\u202eb"}, {Who: "staff", What: "Retry it"}, {Who: "staff", What: "jobs.retry", Count: -1}, {Who: "staff", What: "jobs.retry", From: "a\nb"}} {
 		if err := s.Audit(t.Context(), e); !errors.Is(err, ledger.ErrAuditEntry) {
 			t.Errorf("%+v: %v", e, err)
 		}
@@ -199,11 +206,17 @@ func TestTheAuditTrailRefusesPersonalData(t *testing.T) {
 	if got := keys(t, s.bucket, "audit/"); len(got) != 0 {
 		t.Errorf("written all the same: %v", got)
 	}
-	for _, why := range []string{"", "the new certificate is installed", "incident 2026-14: the store was away", "scope: documents.cancel", "el magatzem torna a funcionar"} {
+	for _, why := range []string{"", "the new certificate is installed", "incident 2026-14: the store was away", "scope: documents.cancel", "el magatzem torna a funcionar", "«Col·lecció» d’octubre — 3 documents, 25 %",
+		"from 2019 to 2021, 12.345 of 67.890 pages", "tsa.example:8443 is away since 14.30", "日本語 ок ✓", "9"} {
 		e := entry(1)
 		e.Why = why
 		if err := s.Audit(t.Context(), e); err != nil {
 			t.Errorf("%q: %v", why, err)
 		}
+	}
+	e := entry(1)
+	e.ID = "0123456789012345" // of a group of failures
+	if err := s.Audit(t.Context(), e); err != nil {
+		t.Errorf("%q: %v", e.ID, err)
 	}
 }

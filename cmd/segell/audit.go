@@ -24,7 +24,7 @@ type auditCmd struct {
 type auditListCmd struct {
 	Who   string `help:"Only what this client or person of staff did."`
 	What  string `help:"Only this act, such as jobs.retry; with a dot at the end every act that begins so, such as jobs."`
-	ID    string `name:"id" help:"Only what was done to this."`
+	ID    string `name:"id" help:"Only what was done to this, or in this bulk."`
 	Text  string `help:"Only entries that hold this somewhere, in capitals or not."`
 	From  string `help:"Only from this day or moment on: 2026-03-02, or 2026-03-02T09:00:00+01:00."`
 	Until string `help:"Only until this day, with all of it, or before this moment."`

@@ -65,7 +65,7 @@ func TestTheTrailOfCommandsAndItsHeadsOutside(t *testing.T) {
 		args []string
 		want int
 	}{
-		{nil, 6}, {[]string{"--from", "2020-01-01", "--until", today}, 6}, {[]string{"--until", "2020-01-01"}, 0}, {[]string{"--from", moment}, 4}, {[]string{"--until", moment}, 2},
+		{nil, 6}, {[]string{"--from", "2020-01-01", "--until", today}, 6}, {[]string{"--from", "0001-02-03", "--until", "9999-12-31"}, 6}, {[]string{"--until", "2020-01-01"}, 0}, {[]string{"--from", moment}, 4}, {[]string{"--until", moment}, 2},
 		{[]string{"--what", "work."}, 6}, {[]string{"--text", "THIRD"}, 2}, {[]string{"--text", "THIRD", "--what", "work.resume"}, 1},
 	} {
 		text := answer(0, append([]string{"audit", "list", "--csv"}, c.args...)...)

@@ -24,7 +24,7 @@ func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
 // Retry is why, and from which step, a request is tried again.
 type Retry struct {
 	From string `json:"from,omitempty" enum:"render" doc:"render: drop what earlier steps made and draw the pages again. Absent: go on where it stopped, so that only the seal is made where the pages are" example:"render"`
-	Why  string `json:"why,omitempty" maxLength:"200" doc:"The reason, kept in the audit trail for ever: one line, without names or numbers of persons" example:"the certificate was renewed"`
+	Why  string `json:"why" minLength:"1" maxLength:"200" doc:"The reason, kept in the audit trail for ever: one line, without names or numbers of persons" example:"the certificate was renewed"`
 }
 
 // Cancellation is why a request is taken back.

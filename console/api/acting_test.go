@@ -1,12 +1,14 @@
 package api_test
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"segell/ledger"
 )
@@ -57,7 +59,7 @@ func TestWhatStaffDoToOneRequest(t *testing.T) {
 	if retried.at("state") != "accepted" || retried.at("queue") != "interactive" || retried.at("failure") != nil {
 		t.Errorf("retried: %s", retried.body)
 	}
-	if again := o.refused(o.ask("POST", "/api/v1/jobs/"+id+"/retry", `{}`), "not-failed"); again.at("state") != "accepted" {
+	if again := o.refused(o.ask("POST", "/api/v1/jobs/"+id+"/retry", `{"why":"once more"}`), "not-failed"); again.at("state") != "accepted" {
 		t.Errorf("retried again: %s", again.body)
 	}
 	cancelled := o.wants(o.ask("POST", "/api/v1/jobs/"+id+"/cancel", `{"reason":"asked_again","why":"the portal sent it twice"}`), 200)
@@ -81,6 +83,7 @@ func TestWhatStaffDoToOneRequest(t *testing.T) {
 	o.refused(o.ask("POST", "/api/v1/jobs/"+third.ID+"/withdraw", `{"reason":"legal_order"}`), "not-in-force")
 
 	for what, want := range map[string]string{
+		"causes.claim": "clerk " + group, "causes.release": "clerk " + group,
 		"jobs.retry_render": "clerk " + id + " the authority answers again", "jobs.cancel": "clerk " + id + " asked_again: the portal sent it twice",
 		"documents.replace": "clerk " + first.ID + " asked again", "documents.withdraw": "clerk " + third.ID + " fraud: incident 14"} {
 		if got := o.trail(what); len(got) == 0 || got[0] != want {
@@ -128,8 +131,11 @@ func TestWhatStaffDoToTheWork(t *testing.T) {
 	if replayed.at("callback") != name || replayed.at("dead_at") != nil {
 		t.Errorf("replayed: %s", replayed.body)
 	}
-	o.refused(o.ask("POST", "/api/v1/callbacks/replay", `{"callback":"`+name+`"}`), "not-found")
-	o.refused(o.ask("POST", "/api/v1/callbacks/replay", `{"callback":"0199e0a0/document.issued"}`), "invalid-request")
+	o.refused(o.ask("POST", "/api/v1/callbacks/replay", `{"callback":"`+name+`","why":"once more"}`), "not-found")
+	o.refused(o.ask("POST", "/api/v1/callbacks/replay", `{"callback":"0199e0a0/document.issued","why":"once more"}`), "invalid-request")
+	if a := o.refused(o.ask("POST", "/api/v1/callbacks/replay", `{"callback":"`+name+`"}`), "invalid-request"); a.at("errors.0.pointer") != "/why" {
+		t.Errorf("without a reason: %s", a.body)
+	}
 	id, _, _ := strings.Cut(name, "/")
 	for what, want := range map[string]string{"work.pause": "clerk kind.coverage_certificate the rates are being corrected", "work.resume": "clerk kind.coverage_certificate the rates are being corrected",
 		"callbacks.replay": "clerk " + id + " the portal works again"} {
@@ -228,6 +234,54 @@ func TestABulkByTheAPI(t *testing.T) {
 	o.answersAreDescribed()
 }
 
+// Nobody passes by the second person: not by an id of another hour, nor one request
+// at a time; and whoever tries is told what is wrong and what to do.
+func TestNobodyPassesByTheSecondPerson(t *testing.T) {
+	o := newOffice(t)
+	var failed []string
+	for range 6 {
+		failed = append(failed, o.failed("tsa_away"))
+	}
+	bulk := func(id, why string) string {
+		return fmt.Sprintf(`{"id":%q,"what":"cancel","selection":{"ids":[%q,%q]},"why":%q}`, id, failed[0], failed[1], why)
+	}
+	drawn := func(by time.Duration) string {
+		id, err := ledger.NewID(time.Now().Add(by), rand.Reader)
+		o.must(err)
+		return id
+	}
+	for _, by := range []time.Duration{-3 * time.Hour, -61 * time.Minute, 2 * time.Minute} {
+		a := o.refused(o.ask("POST", "/api/v1/bulks", bulk(drawn(by), "no use")), "invalid-request")
+		if a.at("errors.0.pointer") != "/id" || a.at("errors.0.detail") != "must be the id that a plan gave within the last hour; plan the bulk again" {
+			t.Errorf("an id of %v from now: %s", by, a.body)
+		}
+	}
+	if a := o.refused(o.ask("POST", "/api/v1/bulks", bulk(drawn(0), " . ")), "invalid-request"); a.at("errors.0.pointer") != "/why" {
+		t.Errorf("a reason that says nothing: %s", a.body)
+	}
+	begun := o.wants(o.ask("POST", "/api/v1/bulks", bulk(drawn(0), "no use")), 202)
+	if begun.at("state") != "running" {
+		t.Errorf("two alone: %s", begun.body)
+	}
+	id, _ := begun.at("id").(string)
+	o.refused(o.ask("POST", "/api/v1/bulks", bulk(id, "of some use")), "batch-id-reused")
+	cancel := func(i int, edits ...edit) answer {
+		return o.ask("POST", "/api/v1/jobs/"+failed[i]+"/cancel", `{"reason":"sent_in_error"}`, edits...)
+	}
+	for i := range 3 {
+		o.wants(cancel(2+i), 200)
+	}
+	a := o.refused(cancel(5), "second-person")
+	if detail, _ := a.at("detail").(string); !strings.Contains(detail, "another person") || !strings.Contains(detail, "bulk") {
+		t.Errorf("the sixth: %s", a.body)
+	}
+	if standing, err := o.config.Ledger.Look(t.Context(), failed[5]); err != nil || standing.State != ledger.StateFailed || len(o.trail("jobs.cancel")) > 5 {
+		t.Errorf("the sixth is %s, %v, and the trail holds %v", standing.State, err, o.trail("jobs.cancel"))
+	}
+	o.wants(cancel(5, as(o, "colleague")), 200)
+	o.answersAreDescribed()
+}
+
 // What is wrong with a call is said, all of it, and never with what was sent.
 func TestWrongCallsAreRefused(t *testing.T) {
 	o := newOffice(t)
@@ -239,15 +293,17 @@ func TestWrongCallsAreRefused(t *testing.T) {
 	}{
 		{method: "POST", path: retry, body: `{"why":"asked by 123456A"}`, problem: "invalid-request", where: "/why"},
 		{method: "POST", path: retry, body: `{"why":"` + strings.Repeat("x", 201) + `"}`, problem: "invalid-request", where: "/why"},
+		{method: "POST", path: retry, body: `{}`, problem: "invalid-request", where: "/why"},
+		{method: "POST", path: retry, body: `{"why":" … "}`, problem: "invalid-request", where: "/why"},
 		{method: "POST", path: retry, body: `{"why":"x","force":true}`, problem: "invalid-request", where: "/force"},
-		{method: "POST", path: retry, body: `{"from":"seal"}`, problem: "invalid-request", where: "/from"},
+		{method: "POST", path: retry, body: `{"from":"seal","why":"x"}`, problem: "invalid-request", where: "/from"},
 		{method: "POST", path: retry, body: `{`, problem: "malformed-json"},
 		{method: "POST", path: retry, problem: "bad-request"},
 		{method: "POST", path: retry, body: `why=x`, problem: "unsupported-media-type", edits: []edit{with("Content-Type", "application/x-www-form-urlencoded")}},
 		{method: "POST", path: retry, body: `{"why":"` + strings.Repeat("x", 20_000) + `"}`, problem: "too-large"},
 		{method: "POST", path: "/api/v1/jobs/" + id + "/replace", body: `{"by":"` + id + `"}`, problem: "invalid-request", where: "/why"},
-		{method: "POST", path: "/api/v1/jobs/17/retry", body: `{}`, problem: "invalid-request"},
-		{method: "POST", path: "/api/v1/jobs/0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e/retry", body: `{}`, problem: "not-found"},
+		{method: "POST", path: "/api/v1/jobs/17/retry", body: `{"why":"x"}`, problem: "invalid-request"},
+		{method: "POST", path: "/api/v1/jobs/0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e/retry", body: `{"why":"x"}`, problem: "not-found"},
 		{method: "GET", path: "/api/v1/jobs/0199e0a0-5b7c-4c1e-9a54-3f1d2b6c7d8e", problem: "not-found"},
 		{method: "GET", path: "/api/v1/jobs?stat=failed", problem: "invalid-request", where: "stat"},
 		{method: "GET", path: "/api/v1/jobs?state=broken", problem: "invalid-request", where: "state"},

@@ -54,7 +54,7 @@ type api struct {
 	callers  *limits // by login
 	guesses  *limits // by network
 	proven   *proven
-	refusals *refusals
+	refusals *audit.Refusals
 }
 
 // New returns the handler of everything under /api/, or an error naming every
@@ -70,7 +70,7 @@ func New(c Config) (http.Handler, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
-	a := &api{Config: c, callers: newLimits(callerRate), guesses: newLimits(guessRate), proven: newProven(), refusals: newRefusals()}
+	a := &api{Config: c, callers: newLimits(callerRate), guesses: newLimits(guessRate), proven: newProven(), refusals: &audit.Refusals{Ledger: c.Ledger, Log: c.Log}}
 	mux := http.NewServeMux()
 	config := huma.DefaultConfig("Segell staff API", c.Version)
 	describe(&config)

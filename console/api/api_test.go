@@ -45,7 +45,9 @@ type office struct {
 	bucket *storagetest.Memory
 	tokens map[string]string // by login: looker, clerk, colleague, auditor
 	log    *lockedBuffer
-	other  *ledger.Ledger // that of another process
+	other  *ledger.Ledger   // that of another process
+	asked  func(key string) // is told of what the bucket is asked for; under watch
+	watch  sync.Mutex
 
 	mu       sync.Mutex
 	answered []seen
@@ -87,6 +89,14 @@ func newOffice(t *testing.T) *office {
 	t.Helper()
 	o := &office{t: t, redis: servers.NewRedis(t, servers.RedisOptions{}), bucket: &storagetest.Memory{}, tokens: map[string]string{}, log: &lockedBuffer{}}
 	log := slog.New(slog.NewTextHandler(o.log, nil))
+	o.bucket.Fault = func(_, key string) error {
+		o.watch.Lock()
+		defer o.watch.Unlock()
+		if o.asked != nil {
+			o.asked(key)
+		}
+		return nil
+	}
 	text, err := ledger.NewKeyset()
 	o.must(err)
 	keyset, err := ledger.ReadKeyset(text)
@@ -294,12 +304,21 @@ func (a answer) at(path string) any {
 	return v
 }
 
+// records is the audit trail.
+func (o *office) records() (all []ledger.AuditRecord) {
+	o.t.Helper()
+	for r, err := range o.config.Ledger.AuditTrail(o.t.Context()) {
+		o.must(err)
+		all = append(all, r)
+	}
+	return all
+}
+
 // trail is what the audit trail holds of an act, oldest first: "who id why".
 func (o *office) trail(what string) []string {
 	o.t.Helper()
 	var all []string
-	for r, err := range o.config.Ledger.AuditTrail(o.t.Context()) {
-		o.must(err)
+	for _, r := range o.records() {
 		if r.What == what {
 			all = append(all, strings.Join(strings.Fields(r.Who+" "+r.ID+" "+r.Why), " "))
 		}

@@ -23,6 +23,7 @@ type Entry struct {
 	Why      string    `json:"why,omitempty" doc:"The reason that was given" example:"the certificate was renewed"`
 	From     string    `json:"from,omitempty" doc:"Address or host" example:"192.0.2.7"`
 	Count    int       `json:"count,omitempty" doc:"How many alike, where one entry stands for several" example:"3"`
+	Bulk     string    `json:"bulk,omitempty" doc:"Id of the bulk that it was done in" example:"0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d90"`
 	Writer   string    `json:"writer" doc:"The chain: one for each process" example:"0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e"`
 	Sequence int64     `json:"sequence" doc:"Its place in the chain, without a gap" example:"42"`
 	Previous string    `json:"previous" doc:"SHA-256 of the entry before it, hexadecimal; empty in the first"`
@@ -74,7 +75,7 @@ type Head struct {
 type AuditFilter struct {
 	Who   string    `query:"who" maxLength:"64" doc:"Only what this member of staff or client did" example:"mserra"`
 	What  string    `query:"what" maxLength:"64" doc:"Only this act; with a dot at the end every act that begins so" example:"jobs."`
-	ID    string    `query:"id" maxLength:"80" doc:"Only what was done to this" example:"0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e"`
+	ID    string    `query:"id" maxLength:"80" doc:"Only what was done to this, or in this bulk" example:"0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e"`
 	From  time.Time `query:"from" doc:"At this time or later" example:"2026-01-01T00:00:00Z"`
 	Until time.Time `query:"until" doc:"Before this time" example:"2027-01-01T00:00:00Z"`
 	Text  string    `query:"text" maxLength:"100" doc:"Somewhere in it; letters in either case" example:"certificate"`
@@ -121,7 +122,7 @@ func (a *api) listAudit(ctx context.Context, in *listAuditInput) (*entriesOutput
 	}
 	out := &entriesOutput{Body: Entries{Entries: []Entry{}, Older: page.Older, Trail: Trail{Complete: page.Complete, AsOf: page.AsOf.UTC(), Entries: page.Condition.Entries, Faults: faultsOf(page.Faults)}}}
 	for _, r := range page.Records {
-		out.Body.Entries = append(out.Body.Entries, Entry{At: r.At.UTC(), Who: r.Who, What: r.What, ID: r.ID, Why: r.Why, From: r.From, Count: r.Count, Writer: r.Writer, Sequence: r.Sequence, Previous: r.Previous})
+		out.Body.Entries = append(out.Body.Entries, Entry{At: r.At.UTC(), Who: r.Who, What: r.What, ID: r.ID, Why: r.Why, From: r.From, Count: r.Count, Bulk: r.Bulk, Writer: r.Writer, Sequence: r.Sequence, Previous: r.Previous})
 	}
 	return out, nil
 }

@@ -3,6 +3,7 @@ package api_test
 import (
 	"encoding/csv"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,6 +29,15 @@ func TestTheTrailByTheAPI(t *testing.T) {
 	}
 	if none := o.wants(o.ask("GET", "/api/v1/audit?until=2020-01-01T00:00:00Z", "", auditor), 200); none.at("entries.0") != nil {
 		t.Errorf("long ago: %s", none.body)
+	}
+
+	// An entry as the API gives it is the entry, with all that it has.
+	const bulk = "0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d90"
+	o.must(o.config.Ledger.Audit(t.Context(), ledger.AuditEntry{Who: "clerk", What: "api.refused", ID: id, Why: "of a bulk", From: "192.0.2.7", Count: 3, Bulk: bulk}))
+	in := o.wants(o.ask("GET", "/api/v1/audit?id="+bulk+"&until=9999-12-31T00:00:00Z", "", auditor), 200)
+	var page struct{ Entries []ledger.AuditRecord }
+	if err := json.Unmarshal([]byte(in.body), &page); err != nil || len(page.Entries) != 1 || !slices.Contains(o.records(), page.Entries[0]) || page.Entries[0].Bulk != bulk {
+		t.Errorf("of a bulk: %v %s", err, in.body)
 	}
 
 	file := o.wants(o.ask("GET", "/api/v1/audit/export?what=jobs.", "", auditor), 200)

@@ -54,10 +54,14 @@ func (a *api) admit(r *http.Request) (*caller, *Problem) {
 		return nil, a.problem("bad-request", "The header Authorization is there more than once.")
 	}
 	scheme, bearer, _ := strings.Cut(strings.Join(given, ""), " ")
-	// Somebody whose token was good a moment ago is no stranger, whoever else calls
-	// from the same network.
 	if wait := a.guesses.wait(from, a.Now()); wait > 0 && !a.proven.lately(bearer, a.Now()) {
-		return nil, a.tooMany(wait, "Too many calls without a valid token came from this network.")
+		// Whoever else calls from the same network: a token that was drawn here is judged.
+		if a.Desk.Drew(bearer) {
+			wait = a.proven.doubt(bearer, a.Now())
+		}
+		if wait > 0 {
+			return nil, a.tooMany(wait, "Too many calls without a valid token came from this network.")
+		}
 	}
 	if !strings.EqualFold(scheme, "Bearer") || bearer == "" {
 		return stranger("The header Authorization must be Bearer and a personal token; `segell staff token` makes one.")
@@ -66,6 +70,8 @@ func (a *api) admit(r *http.Request) (*caller, *Problem) {
 	defer cancel()
 	session, err := a.Desk.Token(ctx, bearer)
 	switch {
+	case errors.Is(err, staff.ErrIssuerLogin):
+		return stranger("The owner of the token has not logged in at the institution's issuer for 30 days: the token is good again after a login at the console.")
 	case errors.Is(err, staff.ErrNoSession):
 		return stranger("The token is unknown, was revoked or has ended.")
 	case err != nil:
@@ -142,25 +148,20 @@ func emptyParameters(u url.URL) (faults []Fault) {
 	return faults
 }
 
-// writeDown puts a refusal of somebody known into the audit trail, once in a while
-// for many alike. Nothing waits for it: nothing is done.
+// writeDown puts a refusal of somebody known into the audit trail.
 func (a *api) writeDown(ctx context.Context, o *huma.Operation) {
 	who := actor(ctx)
-	if !a.refusals.first(who.Who+" "+o.OperationID, a.Now()) {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), actWithin)
-	defer cancel()
-	err := a.Ledger.Audit(ctx, ledger.AuditEntry{Who: who.Who, What: "staff.denied", ID: o.OperationID, Why: "needs the role " + string(roleOf(o)), From: who.From})
-	if err != nil {
-		a.Log.Warn("a refusal could not be written to the audit trail", "login", who.Who, "operation", o.OperationID, "why", err)
-	}
+	a.refusals.Note(ctx, ledger.AuditEntry{Who: who.Who, What: "staff.denied", ID: o.OperationID, Why: "needs the role " + string(roleOf(o)), From: who.From})
 }
 
-// proven remembers, by their digests, which tokens were good lately.
+// proven remembers, by their digests, which tokens were good lately: who shows one is
+// no stranger. Others that were drawn here are looked up now and then, each by itself,
+// where strangers have guessed too often: nobody who shares a network with them is
+// locked out, and one that has ended costs little.
 type proven struct {
-	mu   sync.Mutex
-	good map[[sha256.Size]byte]time.Time
+	mu     sync.Mutex
+	good   map[[sha256.Size]byte]time.Time
+	doubts *limits
 }
 
 const (
@@ -168,7 +169,9 @@ const (
 	provenMost = 10_000
 )
 
-func newProven() *proven { return &proven{good: map[[sha256.Size]byte]time.Time{}} }
+func newProven() *proven {
+	return &proven{good: map[[sha256.Size]byte]time.Time{}, doubts: newLimits(doubtRate)}
+}
 
 func (p *proven) note(bearer string, now time.Time) {
 	p.mu.Lock()
@@ -179,6 +182,12 @@ func (p *proven) note(bearer string, now time.Time) {
 	p.good[sha256.Sum256([]byte(bearer))] = now
 }
 
+// doubt says how long a token must wait before it is looked up.
+func (p *proven) doubt(bearer string, now time.Time) time.Duration {
+	digest := sha256.Sum256([]byte(bearer))
+	return p.doubts.take(string(digest[:]), now)
+}
+
 func (p *proven) lately(bearer string, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -186,37 +195,12 @@ func (p *proven) lately(bearer string, now time.Time) bool {
 	return known && now.Sub(at) < provenFor
 }
 
-// refusals remembers which refusals were written down lately.
-type refusals struct {
-	mu    sync.Mutex
-	noted map[string]time.Time
-}
-
-const (
-	refusalsEvery = 10 * time.Minute
-	refusalsMost  = 10_000
-)
-
-func newRefusals() *refusals { return &refusals{noted: map[string]time.Time{}} }
-
-// first reports whether a refusal is the first of its kind for a while.
-func (r *refusals) first(what string, now time.Time) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if at, known := r.noted[what]; known && now.Sub(at) < refusalsEvery {
-		return false
-	}
-	if len(r.noted) >= refusalsMost {
-		clear(r.noted)
-	}
-	r.noted[what] = now
-	return true
-}
-
-// How often a caller may call, and a network without a valid token.
+// How often a caller may call, and a network without a valid token; and how often a
+// token that was drawn here is looked up from there.
 var (
 	callerRate = access.Rate{PerSecond: 20, Burst: 200}
 	guessRate  = access.Rate{PerSecond: 0.5, Burst: 30}
+	doubtRate  = access.Rate{PerSecond: 0.1, Burst: 5}
 )
 
 // limits are buckets by name.

@@ -33,7 +33,7 @@ type PlanOrder struct {
 
 // BulkOrder is what is to be begun.
 type BulkOrder struct {
-	ID        string    `json:"id" format:"uuid" doc:"The id that the plan gave: sent twice, the bulk is begun once" example:"0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e"`
+	ID        string    `json:"id" format:"uuid" doc:"The id that the plan gave, an hour ago at most: sent twice, the bulk is begun once" example:"0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e"`
 	What      string    `json:"what" enum:"retry,retry_render,cancel" doc:"As in the plan" example:"retry"`
 	Selection Selection `json:"selection" doc:"As in the plan"`
 	Why       string    `json:"why" minLength:"1" maxLength:"200" doc:"The reason, kept in the audit trail for ever: one line, without names or numbers of persons" example:"the certificate was renewed"`
@@ -62,7 +62,7 @@ type Bulk struct {
 	_          struct{}       `json:"-" additionalProperties:"true"`
 	ID         string         `json:"id" format:"uuid" doc:"Id of the bulk" example:"0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e"`
 	What       string         `json:"what" enum:"retry,retry_render,cancel" doc:"What is done" example:"retry"`
-	State      string         `json:"state" enum:"proposed,running,stopping,stopped,done,refused" doc:"proposed: waits for a second person. stopping: somebody stopped it, and it is about to" example:"running"`
+	State      string         `json:"state" enum:"proposed,running,stopping,stopped,done,refused" doc:"proposed: waits for a second person, for a day. stopping: somebody stopped it, and it is about to. refused: by the one in refused_by, or by nobody, because the day was over" example:"running"`
 	Why        string         `json:"why" doc:"The reason" example:"the certificate was renewed"`
 	Who        string         `json:"who" doc:"Login of who began it" example:"mserra"`
 	ApprovedBy string         `json:"approved_by,omitempty" doc:"Login of the second person" example:"jpuig"`
@@ -73,7 +73,7 @@ type Bulk struct {
 	Failed     int            `json:"failed" doc:"On so many an error came between" example:"0"`
 	Cannot     map[string]int `json:"cannot" doc:"On so many it could not be done, by reason" example:"{\"issued\":3}"`
 	Examples   []Outcome      `json:"examples" doc:"Some of those on which it was not done"`
-	Holds      string         `json:"holds,omitempty" doc:"Why it waits at present: queue (what it opened again waits for the workers) or away (the bucket or Redis does not answer)" example:"queue"`
+	Holds      string         `json:"holds,omitempty" doc:"Why it waits at present: queue (what it opened again waits for the workers) or away (the bucket or Redis does not answer); damaged where it was stopped because its list cannot be read" example:"queue"`
 	ProposedAt time.Time      `json:"proposed_at" doc:"When it was asked for" example:"2026-03-02T09:00:00Z"`
 	BegunAt    *time.Time     `json:"begun_at,omitempty" doc:"When it could go on from" example:"2026-03-02T09:00:00Z"`
 	EndedAt    *time.Time     `json:"ended_at,omitempty" doc:"When it was done, stopped or refused" example:"2026-03-02T09:04:00Z"`
@@ -216,9 +216,11 @@ func (a *api) startBulk(ctx context.Context, in *Bodied) (*startOutput, error) {
 	return &startOutput{a.PublicURL + "/api/v1/bulks/" + bulk.ID, bulkOf(bulk)}, nil
 }
 
-// bulkRefusal is refusal, with what only a selection can have wrong.
+// bulkRefusal is refusal, with what only the order of a bulk can have wrong.
 func (a *api) bulkRefusal(doing string, err error) error {
 	switch {
+	case errors.Is(err, acts.ErrBatchTime):
+		return a.wrongField("/id", "must be the id that a plan gave within the last hour; plan the bulk again")
 	case errors.Is(err, ledger.ErrID):
 		return a.wrongField("/selection/ids", "must be ids of requests, such as "+exampleID)
 	case errors.Is(err, acts.ErrNothing):

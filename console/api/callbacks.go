@@ -54,7 +54,7 @@ type callbacksOutput struct{ Body Callbacks }
 // Replay is which callback is sent again, and why.
 type Replay struct {
 	Callback string `json:"callback" minLength:"1" maxLength:"100" doc:"Its name" example:"0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e/document.issued"`
-	Why      string `json:"why,omitempty" maxLength:"200" doc:"The reason, kept in the audit trail for ever: one line, without names or numbers of persons" example:"the portal works again"`
+	Why      string `json:"why" minLength:"1" maxLength:"200" doc:"The reason, kept in the audit trail for ever: one line, without names or numbers of persons" example:"the portal works again"`
 }
 
 type callbackOutput struct{ Body Callback }

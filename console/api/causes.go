@@ -112,19 +112,30 @@ func (a *api) cause(ctx context.Context, in *groupInput) (*groupOutput, error) {
 }
 
 func (a *api) claim(ctx context.Context, in *groupInput) (*groupOutput, error) {
-	who := callerOf(ctx)
-	if _, err := a.Index.Group(ctx, in.Group); err != nil {
-		return nil, a.refusal("reading a group of failures", err)
-	}
-	if err := a.Index.Claim(ctx, in.Group, who.Login, who.Name); err != nil {
-		return nil, a.refusal("claiming a group of failures", err)
-	}
-	return a.cause(ctx, in)
+	return a.changeClaim(ctx, in, ledger.AuditEntry{What: "causes.claim"}, func(who *caller) error {
+		return a.Index.Claim(ctx, in.Group, who.Login, who.Name)
+	})
 }
 
 func (a *api) release(ctx context.Context, in *groupInput) (*groupOutput, error) {
-	if err := a.Index.Release(ctx, in.Group, callerOf(ctx).Login); err != nil {
-		return nil, a.refusal("releasing a group of failures", err)
+	return a.changeClaim(ctx, in, ledger.AuditEntry{What: "causes.release"}, func(who *caller) error {
+		return a.Index.Release(ctx, in.Group, who.Login)
+	})
+}
+
+// changeClaim says who is on a group, or no longer; the audit trail has it first.
+func (a *api) changeClaim(ctx context.Context, in *groupInput, entry ledger.AuditEntry, change func(*caller) error) (*groupOutput, error) {
+	if _, err := a.Index.Group(ctx, in.Group); err != nil {
+		return nil, a.refusal("reading a group of failures", err)
+	}
+	who := actor(ctx)
+	entry.Who, entry.From, entry.ID = who.Who, who.From, in.Group
+	err := a.Ledger.Audit(ctx, entry)
+	if err == nil {
+		err = change(callerOf(ctx))
+	}
+	if err != nil {
+		return nil, a.refusal("changing who is on a group of failures", err)
 	}
 	return a.cause(ctx, in)
 }

@@ -12,10 +12,14 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"segell/console/api"
 	_ "segell/intake" // huma's words for errors belong to the whole process: both have theirs
+	"segell/ledger"
+	"segell/staff"
 )
 
 // operation is what the tests read of an operation of the description.
@@ -235,13 +239,22 @@ func TestEveryOperationByEachRole(t *testing.T) {
 }
 
 // Who guesses tokens is slowed down, and that network's other strangers with them; who
-// showed a good token before, or calls from elsewhere, goes on.
+// has a good token goes on, from there too and without having shown it before. A token
+// that has ended is looked up a few times. Guesses ask the bucket nothing.
 func TestGuessingTokensIsSlow(t *testing.T) {
 	o := newOffice(t)
 	o.wants(o.ask("GET", "/api/v1/pauses", ""), 200)
+	var lookups atomic.Int64
+	o.watch.Lock()
+	o.asked = func(key string) {
+		if strings.HasPrefix(key, "staff-tokens/") {
+			lookups.Add(1)
+		}
+	}
+	o.watch.Unlock()
 	slowed := 0
 	for n := range 60 {
-		a := o.ask("GET", "/api/v1/pauses", "", with("Authorization", fmt.Sprintf("Bearer segell_staff_%032d", n)))
+		a := o.ask("GET", "/api/v1/pauses", "", with("Authorization", fmt.Sprintf("Bearer segell_staff_%048d", n)))
 		switch a.status {
 		case 401:
 			if !strings.HasPrefix(a.header.Get("WWW-Authenticate"), "Bearer") {
@@ -259,8 +272,32 @@ func TestGuessingTokensIsSlow(t *testing.T) {
 	if slowed < 25 {
 		t.Errorf("of 60 guesses %d were slowed down", slowed)
 	}
+	if n := lookups.Load(); n > 0 {
+		t.Errorf("the bucket was asked for %d guesses", n)
+	}
 	o.wants(o.ask("GET", "/api/v1/pauses", ""), 200) // whose token was good before
+	o.wants(o.ask("GET", "/api/v1/pauses", "", as(o, "colleague")), 200)
+	bearer, token, err := o.config.Desk.NewToken(t.Context(), staff.Actor{Who: "operator"}, "auditor", "ended", nil, time.Hour)
+	o.must(err)
+	o.must(o.config.Desk.RevokeToken(t.Context(), staff.Actor{Who: "operator"}, "auditor", token.ID))
+	lookups.Store(0)
+	for range 30 {
+		if a := o.ask("GET", "/api/v1/pauses", "", with("Authorization", "Bearer "+bearer)); a.status != 401 && a.status != 429 {
+			t.Errorf("a revoked token is answered %d", a.status)
+		}
+	}
+	if n := lookups.Load(); n < 1 || n > 10 {
+		t.Errorf("a revoked token was looked up %d times", n)
+	}
 	o.wants(o.ask("GET", "/api/v1/pauses", "", as(o, "looker"), with("X-Forwarded-For", "192.0.2.7")), 200)
+	// The token of somebody whom the issuer has not seen for a month says so.
+	account := ledger.StaffAccount{Login: "gone", Name: "Somebody", Roles: []string{"look"}, Issuer: "https://login.example", Subject: "1", CreatedAt: time.Now(), LastLogin: time.Now().Add(-31 * 24 * time.Hour)}
+	o.must(o.config.Ledger.AddStaff(t.Context(), account))
+	bearer, _, err = o.config.Desk.NewToken(t.Context(), staff.Actor{Who: "operator"}, "gone", "x", nil, time.Hour)
+	o.must(err)
+	if a := o.ask("GET", "/api/v1/pauses", "", with("Authorization", "Bearer "+bearer)); a.status != 401 || !strings.Contains(a.body, "30 days") {
+		t.Errorf("not seen at the issuer: %d %s", a.status, a.body)
+	}
 	for _, header := range []string{"", "Basic Y2xlcms6eA==", "Bearer", "Bearer  "} {
 		if a := o.ask("GET", "/api/v1/pauses", "", with("Authorization", header)); a.status != 401 && a.status != 429 {
 			t.Errorf("%q is answered %d", header, a.status)

@@ -239,6 +239,7 @@ var refusedActs = []struct {
 	{acts.ErrBatchUsed, "batch-id-reused", "", ""},
 	{acts.ErrSamePerson, "second-person", "", ""},
 	{acts.ErrNobody, "second-person", "", "This login names no one person."},
+	{acts.ErrSecondNeeded, "second-person", "", "Within an hour you have cancelled, withdrawn or replaced as many as one person may. Let another person do the rest; to cancel, you can also begin a bulk, which another person approves."},
 	{acts.ErrWhy, "", "/why", "is required: say why, in one line"},
 	{acts.ErrPausable, "", "/name", "must be a kind of document, or a queue that can be paused"},
 	{acts.ErrNothing, "", "", "selects no request"},
