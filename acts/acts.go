@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/redis/go-redis/v9"
 
@@ -31,8 +32,8 @@ var (
 	// ErrNotFailed says that a request is none that was given up, so that it cannot
 	// be tried again.
 	ErrNotFailed = errors.New("the request is not one that failed")
-	// ErrWhy says that an act needs a reason and has none.
-	ErrWhy = errors.New("a reason is needed")
+	// ErrWhy says that an act needs a reason and has none, or one that says nothing.
+	ErrWhy = errors.New("a reason is needed, in words")
 	// ErrPausable says that a thing cannot be paused: no such kind or queue.
 	ErrPausable = errors.New("not a kind or a queue that can be paused")
 	// ErrNotPaused says that what is to go on is not paused.
@@ -43,6 +44,11 @@ var (
 	ErrTooMany = errors.New("more requests than a bulk may hold")
 	// ErrBatchUsed says that the id of a bulk was used before for something else.
 	ErrBatchUsed = errors.New("the batch id was used before for another bulk")
+	// ErrBatchTime says that the id of a bulk that was not begun yet is older than its
+	// dry run may be, or was not drawn by NewBatch.
+	ErrBatchTime = errors.New("the batch id was not drawn within the last hour: count again, and begin the bulk under the id of that count")
+	// ErrSecondNeeded says that a person did as much alone of late as one person may.
+	ErrSecondNeeded = errors.New("as many requests as one person may act on within an hour: let another person do it, or begin a bulk, which another person approves")
 	// ErrSamePerson says that the second pair of eyes is the first.
 	ErrSamePerson = errors.New("whoever began a bulk cannot approve it")
 	// ErrNobody says that a login names no person, where two must be told apart.
@@ -67,8 +73,9 @@ type Config struct {
 	Now    func() time.Time
 	Random io.Reader
 
-	// FourEyes is how many requests one person may act on in a bulk, or in bulks
-	// within an hour, before a second must approve; 0: any number.
+	// FourEyes is how many requests one person may act on within an hour, in bulks
+	// and by cancelling, withdrawing and replacing one at a time, before a second
+	// must approve; 0: any number.
 	FourEyes int
 	// Rate is how many requests a second a bulk acts on at most; 0: 50.
 	Rate float64
@@ -80,6 +87,7 @@ type Acts struct {
 	Config
 	woken    chan struct{} // a bulk was begun, approved or stopped in this process
 	starting sync.Mutex    // held by Start
+	counting sync.Mutex    // held while the tally is changed: one process does not race itself
 }
 
 // New returns Acts, or an error naming every field missing.
@@ -108,10 +116,22 @@ func (actor Actor) entry(what, id, why string) ledger.AuditEntry {
 	return ledger.AuditEntry{Who: actor.Who, What: what, ID: id, Why: strings.TrimSpace(why), From: actor.From}
 }
 
-// needed returns ErrWhy for a reason that says nothing.
+// needed returns ErrWhy for a reason that says nothing: one without any letter or
+// digit that can be seen.
 func needed(why string) error {
-	if strings.TrimSpace(why) == "" {
+	says := func(r rune) bool {
+		return (unicode.IsLetter(r) || unicode.IsNumber(r)) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
+	}
+	if !strings.ContainsFunc(why, says) {
 		return ErrWhy
 	}
 	return nil
+}
+
+// fit is needed for a reason that may be left out.
+func fit(why string) error {
+	if why == "" {
+		return nil
+	}
+	return needed(why)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,7 +63,7 @@ type Bulk struct {
 	Begun      time.Time            `json:"begun_at,omitzero"`
 	Ended      time.Time            `json:"ended_at,omitzero"`
 	MovedAt    time.Time            `json:"moved_at,omitzero"` // when it last went on
-	Holds      string               `json:"holds,omitempty"`   // why it waits at present: a row of Holds
+	Holds      string               `json:"holds,omitempty"`   // why it does not go on: a row of Holds
 }
 
 // Settled is on how many requests it was done, or could not be.
@@ -77,16 +78,29 @@ func (b Bulk) Settled() int {
 // NewBatch draws the id of a bulk, for the page that shows its dry run.
 func (a *Acts) NewBatch() (string, error) { return ledger.NewID(a.Now(), a.Random) }
 
-// Start begins a bulk under the id that NewBatch drew for it. What it means is
+const (
+	// batchKeeps is how long after its dry run a bulk may be begun.
+	batchKeeps = time.Hour
+	// batchAhead is how far apart the clocks of two processes may be.
+	batchAhead = time.Minute
+	// proposalKeeps is how long a bulk waits for a second person.
+	proposalKeeps = 24 * time.Hour
+)
+
+// Start begins a bulk under the id that NewBatch drew for it within the last hour,
+// else ErrBatchTime: ids say in which order bulks were begun. What it means is
 // settled now: what fails later is not in it. Under the same id again it changes
 // nothing and returns the bulk as it is, or ErrBatchUsed if that is another one.
-// Where a second person is needed the bulk is proposed, and waits for Approve;
-// then ErrNobody for a login that several share.
+// Where a second person is needed the bulk is proposed, and waits for Approve a day
+// at most; then ErrNobody for a login that several share.
 func (a *Acts) Start(ctx context.Context, actor Actor, batchID string, s Selection, what BulkAct, why string) (Bulk, error) {
 	if err := ledger.CheckID(batchID); err != nil {
 		return Bulk{}, err
 	}
 	if err := needed(why); err != nil {
+		return Bulk{}, err
+	}
+	if err := ledger.CheckReason(strings.TrimSpace(why)); err != nil {
 		return Bulk{}, err
 	}
 	if !what.known() {
@@ -104,6 +118,9 @@ func (a *Acts) Start(ctx context.Context, actor Actor, batchID string, s Selecti
 	}
 	if !errors.Is(err, ledger.ErrNotFound) {
 		return Bulk{}, err
+	}
+	if at := ledger.TimeOf(batchID); a.Now().Sub(at) > batchKeeps || at.Sub(a.Now()) > batchAhead {
+		return Bulk{}, ErrBatchTime
 	}
 	ids, err := a.resolve(ctx, s)
 	if err != nil {
@@ -127,16 +144,17 @@ func newOrder(actor Actor, id string, s Selection, what BulkAct, why string) (le
 
 // again answers a Start that was made before.
 func (a *Acts) again(ctx context.Context, first, order ledger.Bulk) (Bulk, error) {
-	if first.What != order.What || first.Who != order.Who || !bytes.Equal(first.Selection, order.Selection) {
+	if first.What != order.What || first.Who != order.Who || first.Why != order.Why || !bytes.Equal(first.Selection, order.Selection) {
 		return Bulk{}, ErrBatchUsed
 	}
 	return a.withProgress(ctx, first)
 }
 
-// create writes a bulk down, in the audit trail first.
+// create counts a bulk and writes it down, in the audit trail first.
 func (a *Acts) create(ctx context.Context, actor Actor, order ledger.Bulk, ids []string) (Bulk, error) {
-	second, err := a.needsSecond(ctx, actor, len(ids))
-	if err != nil {
+	err := a.take(ctx, actor, order.ID, len(ids))
+	second := errors.Is(err, ErrSecondNeeded)
+	if err != nil && !second {
 		return Bulk{}, err
 	}
 	if second && person(actor.Who) == "" {
@@ -154,6 +172,7 @@ func (a *Acts) create(ctx context.Context, actor Actor, order ledger.Bulk, ids [
 	}
 	kept, err := a.Ledger.CreateBulk(ctx, order, ids)
 	if errors.Is(err, ledger.ErrBulkExists) {
+		a.tooLate(ctx, actor, order.ID, word)
 		return a.again(ctx, kept, order)
 	}
 	if err != nil {
@@ -175,9 +194,13 @@ func (a *Acts) Bulk(ctx context.Context, id string) (Bulk, error) {
 
 func (a *Acts) withProgress(ctx context.Context, order ledger.Bulk) (Bulk, error) {
 	p, err := a.Ledger.BulkProgress(ctx, order.ID)
+	if errors.Is(err, ledger.ErrDamaged) { // then nobody can say how far it is
+		p, err = ledger.BulkProgress{Holds: HoldsDamaged}, nil
+	}
 	if err != nil {
 		return Bulk{}, err
 	}
+	order = a.asOf(order)
 	b := Bulk{ID: order.ID, What: BulkAct(order.What), Why: order.Why, Who: order.Who, From: order.From, StoppedBy: order.Stopper, State: order.State, Total: order.Total,
 		Done: p.Done, Failed: p.Failed, Cannot: p.Cannot, Examples: p.Examples, Proposed: order.Proposed, Begun: order.Begun, Ended: order.Ended, MovedAt: p.At}
 	if order.State == ledger.BulkRefused {
@@ -185,13 +208,22 @@ func (a *Acts) withProgress(ctx context.Context, order ledger.Bulk) (Bulk, error
 	} else {
 		b.ApprovedBy = order.Judge
 	}
-	if order.State.Open() {
+	if order.State.Open() || p.Holds == HoldsDamaged {
 		b.Holds = p.Holds
 	}
 	if err := json.Unmarshal(order.Selection, &b.Selection); err != nil {
 		return Bulk{}, fmt.Errorf("%w: a bulk does not say what it selects", ledger.ErrDamaged)
 	}
 	return b, nil
+}
+
+// asOf is an order as it stands now: a proposal that nobody approved in time is
+// refused, by nobody, whether that is written already or not.
+func (a *Acts) asOf(order ledger.Bulk) ledger.Bulk {
+	if lapses := order.Proposed.Add(proposalKeeps); order.State == ledger.BulkProposed && !a.Now().Before(lapses) {
+		order.State, order.Ended = ledger.BulkRefused, lapses
+	}
+	return order
 }
 
 // bulksMost is how many bulks a list shows.
@@ -202,6 +234,11 @@ func (a *Acts) Bulks(ctx context.Context) ([]Bulk, error) {
 	ids, err := a.Ledger.Bulks(ctx)
 	if err != nil {
 		return nil, err
+	}
+	// Ids of a time to come, which Start does not take, come last: they hide nothing.
+	ahead := func(id string) bool { return ledger.TimeOf(id).Sub(a.Now()) > batchAhead }
+	if now := slices.IndexFunc(ids, func(id string) bool { return !ahead(id) }); now > 0 {
+		ids = slices.Concat(ids[now:], ids[:now])
 	}
 	var bulks []Bulk
 	for _, id := range ids[:min(len(ids), bulksMost)] {
@@ -239,7 +276,7 @@ func (a *Acts) Stop(ctx context.Context, actor Actor, id, why string) (Bulk, err
 
 // Approve lets a proposed bulk go on. ErrSamePerson for who proposed it, however
 // the login is spelled; ErrNobody for a login that several share; ErrOver if it is
-// not proposed any more.
+// not proposed any more, or was proposed a day ago.
 func (a *Acts) Approve(ctx context.Context, actor Actor, id string) (Bulk, error) {
 	return a.turn(ctx, actor, id, "bulk.approve", "", func(order *ledger.Bulk) error {
 		switch {
@@ -275,17 +312,25 @@ func (a *Acts) Refuse(ctx context.Context, actor Actor, id, why string) (Bulk, e
 var errAsItIs = errors.New("nothing to change")
 
 // turn changes the order of a bulk: what would be refused is not written down,
-// and what is written down is tried.
+// and what is written down is tried. Where another was faster, the trail says that
+// too.
 func (a *Acts) turn(ctx context.Context, actor Actor, id, word, why string, change func(*ledger.Bulk) error) (Bulk, error) {
+	if err := fit(why); err != nil {
+		return Bulk{}, err
+	}
 	order, err := a.Ledger.Bulk(ctx, id)
 	if err != nil {
 		return Bulk{}, err
 	}
-	tried := order
+	tried := a.asOf(order)
 	switch err := change(&tried); {
 	case errors.Is(err, errAsItIs):
 		return a.withProgress(ctx, order)
 	case err != nil:
+		return Bulk{}, err
+	}
+	mark, err := ledger.NewID(a.Now(), a.Random)
+	if err != nil {
 		return Bulk{}, err
 	}
 	entry := actor.entry(word, id, why)
@@ -293,16 +338,42 @@ func (a *Acts) turn(ctx context.Context, actor Actor, id, word, why string, chan
 	if err := a.Ledger.Audit(ctx, entry); err != nil {
 		return Bulk{}, err
 	}
-	order, err = a.Ledger.AmendBulk(ctx, id, change)
+	order, err = a.Ledger.AmendBulk(ctx, id, func(order *ledger.Bulk) error {
+		if order.Mark == mark { // our own write, whose reply was lost
+			return errAsItIs
+		}
+		*order = a.asOf(*order)
+		if err := change(order); err != nil {
+			return err
+		}
+		order.Mark = mark
+		return nil
+	})
+	if order.Mark != mark && (errors.Is(err, errAsItIs) || errors.Is(err, ErrOver)) {
+		a.tooLate(ctx, actor, id, word)
+	}
 	if err != nil && !errors.Is(err, errAsItIs) {
 		return Bulk{}, err
 	}
 	a.Log.Info("a bulk was changed", "bulk", id, "act", word, "state", string(order.State))
 	if order.State == ledger.BulkStopped || order.State == ledger.BulkRefused {
-		if err := a.Ledger.CloseBulk(ctx, order); err != nil {
-			a.Log.Warn("the list of a bulk that is over lies there still", "bulk", id, "why", err)
-		}
+		a.closeBulk(ctx, order)
 	}
 	a.wake(ctx)
 	return a.withProgress(ctx, order)
+}
+
+// closeBulk drops the list of a bulk that is over, best effort.
+func (a *Acts) closeBulk(ctx context.Context, order ledger.Bulk) {
+	if err := a.Ledger.CloseBulk(ctx, order); err != nil {
+		a.Log.Warn("the list of a bulk that is over lies there still", "bulk", order.ID, "why", err)
+	}
+}
+
+// tooLate writes down that what the trail says last of this actor and bulk changed
+// nothing: another, or the same person twice at once, was faster.
+func (a *Acts) tooLate(ctx context.Context, actor Actor, id, word string) {
+	if err := a.Ledger.Audit(ctx, actor.entry("bulk.too_late", id, word)); err != nil {
+		a.Log.Warn("the audit trail does not say that an act on a bulk came too late", "bulk", id, "act", word, "why", err)
+	}
 }

@@ -54,6 +54,10 @@ func TestABulkDoesWhatWasCounted(t *testing.T) {
 			_, err := p.Start(t.Context(), anna, b.ID, acts.Selection{IDs: ids[:1]}, acts.BulkRetry, reason)
 			return err
 		}(),
+		func() error {
+			_, err := p.Start(t.Context(), anna, b.ID, chosen, acts.BulkRetry, "another reason")
+			return err
+		}(),
 	} {
 		if !errors.Is(err, acts.ErrBatchUsed) {
 			t.Errorf("another bulk under the same id: %v", err)
@@ -78,7 +82,7 @@ func TestABulkDoesWhatWasCounted(t *testing.T) {
 	if left := h.list("bulks/" + b.ID + "/ids/"); len(left) > 0 {
 		t.Errorf("the list of a bulk that is over lies there still: %v", left)
 	}
-	if _, err := p.Start(t.Context(), anna, none, acts.Selection{Query: &index.Query{}}, acts.BulkRetry, reason); !errors.Is(err, acts.ErrNothing) {
+	if _, err := p.Start(t.Context(), anna, batchAt(t, 0), acts.Selection{Query: &index.Query{}}, acts.BulkRetry, reason); !errors.Is(err, acts.ErrNothing) {
 		t.Errorf("a bulk of nothing: %v", err)
 	}
 }

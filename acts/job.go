@@ -12,14 +12,15 @@ import (
 	"segell/ledger"
 )
 
-// Why a bulk waits.
+// Why a bulk waits, or was ended by nobody.
 const (
-	HoldsQueue = "queue" // what it opened again waits for the workers
-	HoldsAway  = "away"  // the bucket or Redis does not answer
+	HoldsQueue   = "queue"   // what it opened again waits for the workers
+	HoldsAway    = "away"    // the bucket or Redis does not answer
+	HoldsDamaged = "damaged" // it is stopped: the list of its requests cannot be read
 )
 
-// Holds are all reasons for which a bulk waits.
-var Holds = []string{HoldsQueue, HoldsAway}
+// Holds are all reasons for which a bulk does not go on.
+var Holds = []string{HoldsQueue, HoldsAway, HoldsDamaged}
 
 const (
 	// windowMost is how many requests are claimed at a time.
@@ -54,8 +55,8 @@ type job struct {
 	broken   bool      // it can never be carried out
 }
 
-// takeUp begins a bulk here, where it was left.
-func (r *runner) takeUp(ctx context.Context, order ledger.Bulk) (*job, error) {
+// takeUp begins a bulk here, where it was left. With an error it is in nobody's way.
+func (r *runner) takeUp(ctx context.Context, order ledger.Bulk) (j *job, err error) {
 	p, err := r.Ledger.BulkProgress(ctx, order.ID)
 	if err != nil {
 		return nil, err
@@ -63,7 +64,13 @@ func (r *runner) takeUp(ctx context.Context, order ledger.Bulk) (*job, error) {
 	if p.Cannot == nil {
 		p.Cannot = map[string]int{}
 	}
-	j := &job{Acts: r.Acts, order: order, progress: p, leftover: p.Claim != nil, readAt: time.Now(), pace: r.crowd.join()}
+	j = &job{Acts: r.Acts, order: order, progress: p, leftover: p.Claim != nil, readAt: time.Now(), pace: r.crowd.join()}
+	pace := j.pace
+	defer func() {
+		if err != nil {
+			r.crowd.leave(pace)
+		}
+	}()
 	if _, begun := r.Ledger.AuditHead(); !begun {
 		// A claim names the end of this process's chain, so there must be one.
 		entry := Actor{order.Who, order.From}.entry("bulk.carry_out", order.ID, order.Why)
@@ -75,13 +82,22 @@ func (r *runner) takeUp(ctx context.Context, order ledger.Bulk) (*job, error) {
 	return j, j.lookBack(ctx)
 }
 
+// opens reports whether the bulk opens requests again, so that they get jobs.
+func (j *job) opens() bool { return BulkAct(j.order.What) != BulkCancel }
+
 // lookBack follows the jobs of the requests that were settled last: they may have
-// one, though this process did not see it.
+// one, though this process did not see it. What opens nothing more needs no pace.
 func (j *job) lookBack(ctx context.Context) error {
+	if !j.opens() || j.order.State != ledger.BulkRunning {
+		return nil
+	}
 	from := max(0, j.progress.Next-mostLive)
 	left := j.progress.Next - from
 	for id, err := range j.Ledger.BulkIDs(ctx, j.order, from) {
-		if left == 0 || err != nil {
+		if left == 0 || errors.Is(err, ledger.ErrDamaged) { // what is to be done next may be whole
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 		j.pace.follow(id)
@@ -102,7 +118,10 @@ func (j *job) step(ctx context.Context, until time.Time) (moved, ended bool) {
 		// What was counted here and not written is counted by who overtook us.
 		j.Log.Warn("a bulk goes on elsewhere", "bulk", j.order.ID)
 		return false, true
-	case errors.Is(err, ledger.ErrDamaged), errors.Is(err, ledger.ErrNotFound):
+	case errors.Is(err, ledger.ErrDamaged):
+		j.Log.Error("a bulk cannot be carried out", "bulk", j.order.ID, "why", err)
+		return j.endDamaged(ctx)
+	case errors.Is(err, ledger.ErrNotFound):
 		j.Log.Error("a bulk cannot be carried out", "bulk", j.order.ID, "why", err)
 		j.broken = true
 		return false, true
@@ -116,12 +135,30 @@ func (j *job) step(ctx context.Context, until time.Time) (moved, ended bool) {
 	return moved, ended
 }
 
+// endDamaged stops a bulk of which something cannot be read, where its order can:
+// else it would be open for ever.
+func (j *job) endDamaged(ctx context.Context) (moved, ended bool) {
+	err := j.end(ctx, ledger.BulkStopped, HoldsDamaged)
+	switch {
+	case errors.Is(err, ledger.ErrOvertaken):
+		return false, true
+	case errors.Is(err, ledger.ErrDamaged), errors.Is(err, ledger.ErrNotFound):
+		j.broken = true
+		return false, true
+	case err != nil:
+		j.restTill = time.Now().Add(awayPause)
+		return false, false
+	}
+	return true, true
+}
+
 func (j *job) advance(ctx context.Context, until time.Time) (moved, ended bool, err error) {
 	if time.Since(j.readAt) >= orderEvery {
-		if j.order, err = j.Ledger.Bulk(ctx, j.order.ID); err != nil {
+		order, err := j.Ledger.Bulk(ctx, j.order.ID)
+		if err != nil {
 			return false, false, err
 		}
-		j.readAt = time.Now()
+		j.order, j.readAt = order, time.Now()
 	}
 	switch {
 	case !j.order.State.Open():
@@ -129,12 +166,12 @@ func (j *job) advance(ctx context.Context, until time.Time) (moved, ended bool, 
 	case j.leftover:
 		return true, false, j.finishWindow(ctx, until)
 	case j.order.State == ledger.BulkStopping:
-		return true, true, j.end(ctx, ledger.BulkStopped)
+		return true, true, j.end(ctx, ledger.BulkStopped, "")
 	case j.progress.Next >= j.order.Total:
-		return true, true, j.end(ctx, ledger.BulkDone)
+		return true, true, j.end(ctx, ledger.BulkDone, "")
 	}
 	n := min(windowMost, j.order.Total-j.progress.Next)
-	if BulkAct(j.order.What) != BulkCancel {
+	if j.opens() {
 		room, err := j.pace.room(ctx, j.Queue)
 		if err != nil {
 			return false, false, err
@@ -212,11 +249,7 @@ func (j *job) finishWindow(ctx context.Context, until time.Time) error {
 			return err
 		}
 	}
-	ids := j.ahead[:claim.Count]
-	if j.order.State == ledger.BulkStopping { // then what was not begun stays
-		ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !begun.has(id) })
-	}
-	_, err := j.settle(j.actOn(ctx, until, ids, begun))
+	_, err := j.settle(j.actOn(ctx, until, j.ahead[:claim.Count], begun))
 	return err
 }
 
@@ -259,6 +292,7 @@ func (j *job) read(ctx context.Context, n int) error {
 type result struct {
 	id     string
 	cannot string // why it was not done, or ""
+	left   bool   // it was not begun when the bulk was stopped: it stays as it is
 	err    error  // it is not known, and must be looked at again
 }
 
@@ -274,14 +308,23 @@ func (j *job) actOn(ctx context.Context, until time.Time, ids []string, begun *c
 		places <- struct{}{}
 		all.Go(func() {
 			defer func() { <-places }()
-			results[i] = result{id: id}
-			if results[i].err = ctx.Err(); results[i].err == nil {
-				results[i].cannot, results[i].err = j.act(ctx, id, begun)
-			}
+			results[i] = j.actOnOne(ctx, id, begun)
 		})
 	}
 	all.Wait()
 	return results
+}
+
+func (j *job) actOnOne(ctx context.Context, id string, begun *chains) result {
+	r := result{id: id, err: ctx.Err()}
+	switch {
+	case r.err != nil:
+	case j.order.State == ledger.BulkStopping && !begun.has(id):
+		r.left = true
+	default:
+		r.cannot, r.err = j.act(ctx, id, begun)
+	}
+	return r
 }
 
 // count adds up what became of a window, up to the first of which that is not
@@ -293,10 +336,13 @@ func (j *job) count(results []result) (settled int, err error) {
 		}
 		settled++
 		j.progress.Next++
+		if r.left {
+			continue
+		}
 		switch r.cannot {
 		case "":
 			j.progress.Done++
-			if BulkAct(j.order.What) != BulkCancel {
+			if j.opens() {
 				j.pace.follow(r.id)
 			}
 			continue
@@ -313,14 +359,18 @@ func (j *job) count(results []result) (settled int, err error) {
 	return settled, nil
 }
 
-// end writes that the bulk is over.
-func (j *job) end(ctx context.Context, state ledger.BulkState) error {
-	if j.unsaved || j.progress.Holds != "" {
-		j.progress.Holds = ""
+// end writes that the bulk is over, and why if it came to no end of its own.
+func (j *job) end(ctx context.Context, state ledger.BulkState, holds string) error {
+	if j.unsaved || j.progress.Holds != holds {
+		j.progress.Holds = holds
 		if err := j.save(ctx); err != nil {
 			return err
 		}
 	}
+	return j.endOrder(ctx, state)
+}
+
+func (j *job) endOrder(ctx context.Context, state ledger.BulkState) error {
 	order, err := j.Ledger.AmendBulk(ctx, j.order.ID, func(order *ledger.Bulk) error {
 		if !order.State.Open() {
 			return errAsItIs
@@ -333,8 +383,6 @@ func (j *job) end(ctx context.Context, state ledger.BulkState) error {
 	}
 	j.order = order
 	j.Log.Info("a bulk is over", "bulk", order.ID, "state", string(order.State), "requests", order.Total, "done", j.progress.Done, "failed", j.progress.Failed)
-	if err := j.Ledger.CloseBulk(ctx, order); err != nil {
-		j.Log.Warn("the list of a bulk that is over lies there still", "bulk", order.ID, "why", err)
-	}
+	j.closeBulk(ctx, order)
 	return nil
 }

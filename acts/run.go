@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"segell/ledger"
@@ -29,11 +30,14 @@ const (
 	idlePause = time.Second
 	// heldPause is between two looks whether a bulk that waits can go on.
 	heldPause = 100 * time.Millisecond
-	// openMost is how many bulks, the newest, are looked through for open ones.
+	// openMost is how many bulks that may be open are read at a look: where there are
+	// more, the older ones in turn.
 	openMost = 1000
 	// orderEvery is how often the order of a bulk under way is read: so soon a stop
 	// is noticed.
 	orderEvery = time.Second
+	// sweepEvery is how often what is left of bulks is looked for.
+	sweepEvery = time.Hour
 )
 
 // wake tells who carries bulks out, in this process or another, that there is
@@ -58,6 +62,7 @@ func (a *Acts) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if r.ours(ctx) {
 			r.carryOut(ctx)
+			r.sweep(ctx)
 		}
 		select {
 		case <-ctx.Done():
@@ -76,7 +81,9 @@ type runner struct {
 	takenAt  time.Time       // when the lease was taken or renewed last
 	told     int64           // wakeKey as last read
 	lookedAt time.Time       // when the bulks were listed last
+	sweptAt  time.Time       // when what is left of bulks was looked for last
 	over     map[string]bool // bulks that were seen to have ended
+	oldest   string          // how far back the last look came, where it did not come to all bulks
 	crowd    *crowd          // what all of them have in the queue
 	away     bool            // said in the log
 }
@@ -171,6 +178,21 @@ func (r *runner) carryOut(ctx context.Context) {
 	}
 }
 
+// sweep clears up after those that ended before they had, now that nothing is open.
+func (r *runner) sweep(ctx context.Context) {
+	if time.Since(r.sweptAt) < sweepEvery || !r.ours(ctx) || ctx.Err() != nil {
+		return
+	}
+	r.sweptAt = time.Now() // what is away now is for the next time
+	deleted, err := r.Ledger.SweepBulks(ctx)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		r.Log.Warn("what is left of bulks lies there still", "why", err)
+	case deleted > 0:
+		r.Log.Info("what was left of bulks is deleted", "objects", deleted)
+	}
+}
+
 // leave has done with a bulk. One that is open still goes on elsewhere, or here
 // again after the next look.
 func (r *runner) leave(j *job) {
@@ -199,17 +221,11 @@ func (r *runner) open(ctx context.Context, under []*job) ([]*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids = ids[:min(len(ids), openMost)]
-	slices.Reverse(ids)
-	var jobs []*job
-	for _, id := range ids {
-		if r.over[id] {
-			continue
-		}
-		if at := slices.IndexFunc(under, func(j *job) bool { return j.order.ID == id }); at >= 0 {
-			jobs = append(jobs, under[at])
-			continue
-		}
+	ids = slices.DeleteFunc(ids, func(id string) bool {
+		return r.over[id] || slices.ContainsFunc(under, func(j *job) bool { return j.order.ID == id })
+	})
+	jobs := slices.Clone(under)
+	for _, id := range r.turnOf(ids) {
 		j, err := r.find(ctx, id)
 		switch {
 		case errors.Is(err, ledger.ErrDamaged): // it must not keep the others
@@ -221,7 +237,25 @@ func (r *runner) open(ctx context.Context, under []*job) ([]*job, error) {
 			jobs = append(jobs, j)
 		}
 	}
+	slices.SortFunc(jobs, func(one, other *job) int { return strings.Compare(one.order.ID, other.order.ID) })
 	return jobs, nil
+}
+
+// turnOf is the part of ids, the newest first, that is read at this look: where
+// they are too many the newest, and of the others those whose turn it is.
+func (r *runner) turnOf(ids []string) []string {
+	const half = openMost / 2
+	if len(ids) <= openMost {
+		r.oldest = ""
+		return ids
+	}
+	newest, rest := ids[:half], ids[half:]
+	if from := slices.IndexFunc(rest, func(id string) bool { return id < r.oldest }); from > 0 {
+		rest = rest[from:]
+	}
+	rest = rest[:min(half, len(rest))]
+	r.oldest = rest[len(rest)-1]
+	return slices.Concat(newest, rest)
 }
 
 // find takes a bulk up, or returns nil where it is not to be carried out.
@@ -235,10 +269,39 @@ func (r *runner) find(ctx context.Context, id string) (*job, error) {
 	}
 	switch order.State {
 	case ledger.BulkRunning, ledger.BulkStopping:
-		return r.takeUp(ctx, order)
+		j, err := r.takeUp(ctx, order)
+		if errors.Is(err, ledger.ErrDamaged) { // nobody knows how far it is
+			r.Log.Error("a bulk cannot be carried out", "bulk", id, "why", err)
+			return nil, (&job{Acts: r.Acts, order: order}).endOrder(ctx, ledger.BulkStopped)
+		}
+		return j, err
 	case ledger.BulkProposed:
-		return nil, nil
+		if r.asOf(order).State == ledger.BulkProposed {
+			return nil, nil
+		}
+		order, err = r.lapse(ctx, order)
 	}
-	r.over[id] = true
-	return nil, nil
+	r.over[id] = err == nil && !order.State.Open()
+	return nil, err
+}
+
+// lapse ends a proposal that nobody approved in time. Nobody acts, so the audit
+// trail has nothing to say.
+func (r *runner) lapse(ctx context.Context, order ledger.Bulk) (ledger.Bulk, error) {
+	ended, err := r.Ledger.AmendBulk(ctx, order.ID, func(order *ledger.Bulk) error {
+		if order.State != ledger.BulkProposed {
+			return errAsItIs
+		}
+		*order = r.asOf(*order)
+		return nil
+	})
+	if errors.Is(err, errAsItIs) { // somebody else did something to it this moment
+		return ended, nil
+	}
+	if err != nil {
+		return ended, err
+	}
+	r.Log.Info("nobody approved a bulk in time", "bulk", ended.ID)
+	r.closeBulk(ctx, ended)
+	return ended, nil
 }

@@ -1,6 +1,7 @@
 package acts
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ type Plan struct {
 	Sample      []string       `json:"sample"`       // some ids on which it can be done
 	// Checked is how many of them were looked at in the ledger. Of the others the
 	// index says that they failed; what it cannot be done on shows as it goes on.
+	// Of thousands that a query found in the ledger only the failures were read.
 	Checked int `json:"checked"`
 }
 
@@ -66,17 +68,22 @@ func (a *Acts) Count(ctx context.Context, actor Actor, s Selection, what BulkAct
 	if !what.known() {
 		return Plan{}, ErrBulkAct
 	}
-	ids, err := a.resolve(ctx, s)
+	meant, err := a.meant(ctx, s)
 	if err != nil {
 		return Plan{}, err
 	}
+	ids := meant.ids
 	plan := Plan{Cannot: map[string]int{}, ByKind: map[string]int{}, ByCause: map[string]int{}, Checked: len(ids)}
-	if s.Query != nil && len(ids) > checkMost && a.Index != nil {
+	switch {
+	case s.Query == nil || len(ids) <= checkMost:
+		err = a.countByLedger(ctx, ids, what, &plan)
+	case meant.byIndex:
 		plan.Checked = 0
 		plan.Will, plan.Sample = len(ids), slices.Clone(ids[:sampleMost])
 		err = a.countByIndex(ctx, *s.Query, &plan)
-	} else {
-		err = a.countByLedger(ctx, ids, what, &plan)
+	default:
+		plan.Will, plan.Sample = len(ids), slices.Clone(ids[:sampleMost])
+		plan.ByKind, plan.ByCause = meant.byKind, meant.byCause
 	}
 	if err != nil {
 		return Plan{}, err
@@ -200,22 +207,37 @@ func obstacle(err error) (cannot string, all error) {
 	return CannotError, nil
 }
 
+// found is what a selection means, and by what that is known.
+type found struct {
+	ids     []string
+	byIndex bool
+	// Where a query was answered by the ledger: how many of each.
+	byKind, byCause map[string]int
+}
+
 // resolve names the requests of a selection, each once.
 func (a *Acts) resolve(ctx context.Context, s Selection) (ids []string, err error) {
+	meant, err := a.meant(ctx, s)
+	return meant.ids, err
+}
+
+// meant finds the requests of a selection, each once.
+func (a *Acts) meant(ctx context.Context, s Selection) (f found, err error) {
 	switch {
 	case (len(s.IDs) > 0) == (s.Query != nil):
-		return nil, ErrSelection
+		return found{}, ErrSelection
 	case s.Query == nil:
-		ids, err = listed(s.IDs)
+		f.ids, err = listed(s.IDs)
 	case a.relyOnIndex(ctx):
-		ids, err = a.fromIndex(ctx, *s.Query)
+		f.byIndex = true
+		f.ids, err = a.fromIndex(ctx, *s.Query)
 	default:
-		ids, err = a.fromLedger(ctx, *s.Query)
+		f, err = a.fromLedger(ctx, *s.Query)
 	}
-	if err == nil && len(ids) == 0 {
+	if err == nil && len(f.ids) == 0 {
 		err = ErrNothing
 	}
-	return ids, err
+	return f, err
 }
 
 func listed(given []string) ([]string, error) {
@@ -263,26 +285,32 @@ func (a *Acts) fromIndex(ctx context.Context, q index.Query) (ids []string, err 
 	return ids, nil
 }
 
-// fromLedger reads every failure. What group one is in, only the index knows.
-func (a *Acts) fromLedger(ctx context.Context, q index.Query) (ids []string, err error) {
+// fromLedger reads every failure, and counts in the same pass. What group one is
+// in, only the index knows.
+func (a *Acts) fromLedger(ctx context.Context, q index.Query) (found, error) {
+	all := found{byKind: map[string]int{}, byCause: map[string]int{}}
 	if q.Group != "" {
-		return nil, fmt.Errorf("finding the failures of a group: %w", index.ErrAway)
+		return all, fmt.Errorf("finding the failures of a group: %w", index.ErrAway)
 	}
 	for f, err := range a.Ledger.Failures(ctx) {
 		if errors.Is(err, ledger.ErrDamaged) {
 			continue // it says neither its kind nor its cause
 		}
 		if err != nil {
-			return nil, fmt.Errorf("finding what is selected: %w", err)
+			return all, fmt.Errorf("finding what is selected: %w", err)
 		}
 		if !finds(q, f) {
 			continue
 		}
-		if ids = append(ids, f.ID); len(ids) > ledger.BulkMost {
-			return nil, ErrTooMany
+		all.byKind[f.Kind]++
+		if f.Cause != "" {
+			all.byCause[f.Cause]++
+		}
+		if all.ids = append(all.ids, f.ID); len(all.ids) > ledger.BulkMost {
+			return all, ErrTooMany
 		}
 	}
-	return ids, nil
+	return all, nil
 }
 
 // finds reports whether a query finds a failure.
@@ -290,4 +318,15 @@ func finds(q index.Query, f ledger.Failure) bool {
 	at := ledger.TimeOf(f.ID)
 	return (len(q.Kinds) == 0 || slices.Contains(q.Kinds, f.Kind)) && (q.Cause == "" || q.Cause == f.Cause) &&
 		(q.From.IsZero() || !at.Before(q.From)) && (q.Until.IsZero() || at.Before(q.Until))
+}
+
+// Asks reports whether a bulk is what is asked for: the same act on the same
+// selection for the same reason.
+func (b Bulk) Asks(s Selection, what BulkAct, why string) bool {
+	asked, err := newOrder(Actor{}, b.ID, s, what, why)
+	if err != nil {
+		return false
+	}
+	is, err := newOrder(Actor{}, b.ID, b.Selection, b.What, b.Why)
+	return err == nil && asked.What == is.What && asked.Why == is.Why && bytes.Equal(asked.Selection, is.Selection)
 }

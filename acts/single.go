@@ -26,8 +26,11 @@ const (
 
 // Retry opens a failed request again and enqueues it. Where the queue does not
 // answer the retry stands all the same: the reconciler enqueues it. It returns
-// ErrNotFailed if the request was not given up.
+// ErrNotFailed if the request was not given up. The reason may be left out.
 func (a *Acts) Retry(ctx context.Context, actor Actor, id string, from From, why string) error {
+	if err := fit(why); err != nil {
+		return err
+	}
 	if _, err := a.Ledger.Failure(ctx, id); errors.Is(err, ledger.ErrNotFound) {
 		return ErrNotFailed
 	} else if err != nil {
@@ -79,8 +82,12 @@ func (a *Acts) enqueue(ctx context.Context, id, name string) {
 }
 
 // Cancel takes back a request that is not issued, such as one that failed for
-// good, and returns where it stands. Errors are those of ledger.Cancel.
+// good, and returns where it stands. Errors are those of ledger.Cancel, and
+// ErrSecondNeeded. Besides its reason nothing needs to be said.
 func (a *Acts) Cancel(ctx context.Context, actor Actor, id string, reason ledger.CancelReason, why string) (ledger.Standing, error) {
+	if err := fit(why); err != nil {
+		return ledger.Standing{}, err
+	}
 	was, err := a.Ledger.Look(ctx, id)
 	if err != nil {
 		return ledger.Standing{}, err
@@ -90,6 +97,11 @@ func (a *Acts) Cancel(ctx context.Context, actor Actor, id string, reason ledger
 		return was, fmt.Errorf("%w of cancelling", ledger.ErrReason)
 	case was.State != ledger.StateAccepted && was.State != ledger.StateFailed && was.State != ledger.StateCancelled:
 		return was, ledger.ErrIssued
+	}
+	if was.State != ledger.StateCancelled {
+		if err := a.takeOne(ctx, actor, reasoned(string(reason), why)); err != nil {
+			return ledger.Standing{}, err
+		}
 	}
 	if err := a.Ledger.Audit(ctx, actor.entry("jobs.cancel", id, reasoned(string(reason), why))); err != nil {
 		return ledger.Standing{}, err
@@ -120,8 +132,12 @@ func (a *Acts) cancel(ctx context.Context, id, queued string, reason ledger.Canc
 }
 
 // Withdraw marks an issued document as no longer to be relied on; this cannot be
-// undone. Errors are those of ledger.Withdraw.
+// undone. Errors are those of ledger.Withdraw, and ErrSecondNeeded. Besides its
+// reason nothing needs to be said.
 func (a *Acts) Withdraw(ctx context.Context, actor Actor, id string, reason ledger.WithdrawalReason, why string) (ledger.Record, error) {
+	if err := fit(why); err != nil {
+		return ledger.Record{}, err
+	}
 	if !slices.Contains(ledger.WithdrawalReasons, reason) {
 		return ledger.Record{}, fmt.Errorf("%w of a withdrawal", ledger.ErrReason)
 	}
@@ -131,6 +147,11 @@ func (a *Acts) Withdraw(ctx context.Context, actor Actor, id string, reason ledg
 	}
 	if record.Status != ledger.StateIssued && (record.Status != ledger.StateWithdrawn || record.Reason != reason) {
 		return record, ledger.ErrNotInForce
+	}
+	if record.Status == ledger.StateIssued {
+		if err := a.takeOne(ctx, actor, reasoned(string(reason), why)); err != nil {
+			return ledger.Record{}, err
+		}
 	}
 	if err := a.Ledger.Audit(ctx, actor.entry("documents.withdraw", id, reasoned(string(reason), why))); err != nil {
 		return ledger.Record{}, err
@@ -145,13 +166,22 @@ func (a *Acts) Withdraw(ctx context.Context, actor Actor, id string, reason ledg
 }
 
 // Replace marks an issued document as replaced by another issued one, of the same
-// client, holder and kind. Errors are those of ledger.ReplaceBy.
+// client, holder and kind. Errors are those of ledger.ReplaceBy, and ErrSecondNeeded.
 func (a *Acts) Replace(ctx context.Context, actor Actor, old, by, why string) error {
 	if err := needed(why); err != nil {
 		return err
 	}
 	if err := a.Ledger.Replaceable(ctx, old, by); err != nil {
 		return err
+	}
+	record, err := a.Ledger.Record(ctx, old)
+	if err != nil {
+		return err
+	}
+	if record.Status == ledger.StateIssued { // else it was done before
+		if err := a.takeOne(ctx, actor, why); err != nil {
+			return err
+		}
 	}
 	if err := a.Ledger.Audit(ctx, actor.entry("documents.replace", old, why)); err != nil {
 		return err
@@ -165,8 +195,11 @@ func (a *Acts) Replace(ctx context.Context, actor Actor, old, by, why string) er
 }
 
 // Replay sends a callback again that was given up, under the same webhook-id. It
-// returns ledger.ErrNotFound if there is no such callback.
+// returns ledger.ErrNotFound if there is no such callback. The reason may be left out.
 func (a *Acts) Replay(ctx context.Context, actor Actor, notice, why string) error {
+	if err := fit(why); err != nil {
+		return err
+	}
 	if _, err := a.Ledger.UndeliveredNotice(ctx, notice); err != nil {
 		return err
 	}
@@ -193,8 +226,12 @@ func (a *Acts) Pause(ctx context.Context, actor Actor, scope ledger.PauseScope, 
 	return a.Ledger.Pause(ctx, ledger.Pause{Scope: scope, Name: name, Who: actor.Who, Why: why})
 }
 
-// Resume ends a pause. It returns ErrNotPaused if there is none.
+// Resume ends a pause. It returns ErrNotPaused if there is none. The reason may be
+// left out.
 func (a *Acts) Resume(ctx context.Context, actor Actor, scope ledger.PauseScope, name, why string) error {
+	if err := fit(why); err != nil {
+		return err
+	}
 	pauses, err := a.Ledger.Pauses(ctx)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"segell/acts"
 	"segell/ledger"
@@ -54,6 +55,7 @@ var actFaults = []struct {
 	{ledger.ErrAuditEntry, "why", "bad_why"},
 	{ledger.ErrReason, "reason", "need_choice"},
 	{ledger.ErrNotReplaceable, "by", "replace_bad"},
+	{acts.ErrSecondNeeded, "", "second_needed"},
 	{acts.ErrNotFailed, "", "not_failed"},
 	{ledger.ErrIssued, "", "issued"},
 	{ledger.ErrNotInForce, "", "not_in_force"},
@@ -197,7 +199,11 @@ func shownOf(w *words, seen acts.Shown) *shownPage {
 	p := &shownPage{}
 	if json.Unmarshal(seen.Body, &sent) == nil {
 		for _, name := range shownFields {
-			if value := plainText(sent.Holder[name]); value != "" {
+			value := plainText(sent.Holder[name])
+			if day, err := time.Parse(time.DateOnly, value); name == "birth_date" && err == nil {
+				value = (&formatter{words: w, zone: time.UTC}).dateText(day)
+			}
+			if value != "" {
 				p.Holder = append(p.Holder, shownField{w.text("request.shown_names." + name), value})
 			}
 		}

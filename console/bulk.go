@@ -22,6 +22,8 @@ type planPage struct {
 	Fields    []formField
 	Back      string // where who asks came from
 	Form      actForm
+	Causes    []kindCount // by the id of the cause
+	Samples   []sampleRow
 	Nothing   string // why there is nothing to do, a key of "bulk"
 }
 
@@ -35,6 +37,7 @@ type cannotRow struct {
 type bulksPage struct {
 	Missing string
 	Bulks   []acts.Bulk
+	Topics  map[string]topic // by the id of the bulk
 }
 
 // bulkPage is one bulk.
@@ -46,6 +49,9 @@ type bulkPage struct {
 	Own                 bool // who looks has begun it
 	MayApprove, MayStop bool
 	Faults              faults
+	Topic               topic
+	Proposal            *proposal // while it waits for a second person
+	Outcome             *outcome  // of what was tried again
 }
 
 // readSelection reads what a bulk is for: the requests that were chosen, or
@@ -116,8 +122,9 @@ func (c *Console) showPlan(w http.ResponseWriter, r *http.Request, form actForm,
 		c.problem(w, r, err)
 		return
 	}
-	p.Kinds = kindCounts(p.Plan.ByKind)
+	p.Kinds, p.Causes = kindCounts(p.Plan.ByKind), kindCounts(p.Plan.ByCause)
 	p.CannotAll, p.Cannot = cannots(visitOf(r).words, p.Plan.Cannot)
+	p.Samples = c.samplesOf(r.Context(), p.Plan.Sample)
 	c.page(w, r, status, "bulk_plan", p)
 }
 
@@ -156,7 +163,10 @@ func (c *Console) bulkStart(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, acts.ErrNobody):
 		form.blame(r, "", "nobody")
 		c.showPlan(w, r, form, batch)
-	case errors.Is(err, acts.ErrBatchUsed), errors.Is(err, acts.ErrBulkAct), errors.Is(err, acts.ErrSelection), errors.Is(err, ledger.ErrID):
+	case errors.Is(err, acts.ErrBatchTime), errors.Is(err, acts.ErrBatchUsed):
+		form.blame(r, "", "count_again")
+		c.showPlan(w, r, form, "")
+	case errors.Is(err, acts.ErrBulkAct), errors.Is(err, acts.ErrSelection), errors.Is(err, ledger.ErrID):
 		c.refuse(w, r, http.StatusBadRequest, "form")
 	case form.blameError(r, err):
 		c.showPlan(w, r, form, batch)
@@ -167,7 +177,7 @@ func (c *Console) bulkStart(w http.ResponseWriter, r *http.Request) {
 
 func (c *Console) bulks(w http.ResponseWriter, r *http.Request) {
 	list, err := c.Acts.Bulks(r.Context())
-	c.page(w, r, http.StatusOK, "bulks", bulksPage{c.troubleWord(r, "bulks", err), list})
+	c.page(w, r, http.StatusOK, "bulks", bulksPage{c.troubleWord(r, "bulks", err), list, c.topicsOf(r, list)})
 }
 
 func (c *Console) bulk(w http.ResponseWriter, r *http.Request) {
@@ -192,6 +202,15 @@ func (c *Console) showBulk(w http.ResponseWriter, r *http.Request, status int, f
 	p := bulkPage{Bulk: b, Most: max(b.Total, 1), Own: b.Who == session(r).Login, Faults: f,
 		MayApprove: b.State == ledger.BulkProposed && mayAct(r), MayStop: b.State == ledger.BulkRunning && mayAct(r)}
 	p.CannotAll, p.Cannot = cannots(visitOf(r).words, b.Cannot)
+	p.Topic = c.topicsOf(r, []acts.Bulk{b})[b.ID]
+	if b.State == ledger.BulkProposed {
+		about := c.proposalOf(r, b)
+		if p.Topic.Cause != "" { // it is said already
+			about.Causes = nil
+		}
+		p.Proposal = &about
+	}
+	p.Outcome = c.outcomeOf(r, b)
 	c.page(w, r, status, "bulk", p)
 }
 

@@ -75,8 +75,9 @@ type Bulk struct {
 	Proposed  time.Time       `json:"proposed_at"`          // when it was written
 	Begun     time.Time       `json:"begun_at,omitzero"`    // when it could be carried out from
 	Ended     time.Time       `json:"ended_at,omitzero"`    // when it was done, stopped or refused
-	Judge     string          `json:"judged_by,omitempty"`  // the login of who approved or refused it
+	Judge     string          `json:"judged_by,omitempty"`  // the login of who approved or refused it; refused by nobody: it lapsed
 	Stopper   string          `json:"stopped_by,omitempty"` // the login of who stopped it
+	Mark      string          `json:"mark,omitempty"`       // drawn by who changed it last, to know a change of theirs whose reply was lost
 }
 
 // BulkProgress is how far a bulk is. It counts requests.

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"segell/index"
 	"segell/ledger"
-	"segell/queue"
 )
 
 // jobsCmd is for staff: it speaks Catalan unless SEGELL_LANGUAGE says English.
@@ -26,14 +24,10 @@ type jobsCmd struct {
 }
 
 type jobsListCmd struct {
-	State string `default:"failed" help:"Only this state: failed, accepted, issued, withdrawn, replaced, cancelled. All but failed are read from the console's index."`
+	State string `default:"failed" help:"Only this state: failed, accepted, issued, withdrawn, replaced, cancelled, erased. All but failed are read from the console's index."`
 	Cause string `help:"Only this cause."`
 	Kind  string `help:"Only this kind of document."`
 	Limit int    `help:"At most so many; 0: all that failed, or the newest 50 in another state."`
-}
-
-type jobsShowCmd struct {
-	Request string `arg:"" help:"Id of the request."`
 }
 
 // failureView is a failure as programs read it.
@@ -45,12 +39,17 @@ type failureView struct {
 
 func viewOf(f ledger.Failure, language string) failureView {
 	wording := ledger.CauseOf(f.Cause).Wording(language)
+	f.FailedAt = f.FailedAt.UTC()
+	f.Tries = slices.Clone(f.Tries)
+	for i := range f.Tries {
+		f.Tries[i].At = f.Tries[i].At.UTC()
+	}
 	return failureView{f, wording.What, wording.Do}
 }
 
 // listedStates are those that can be asked for.
 var listedStates = []string{string(ledger.StateFailed), string(ledger.StateAccepted), string(ledger.StateIssued), string(ledger.StateWithdrawn),
-	string(ledger.StateReplaced), string(ledger.StateCancelled)}
+	string(ledger.StateReplaced), string(ledger.StateCancelled), string(ledger.StateErased)}
 
 func (c jobsListCmd) known(p *staff) error {
 	if err := p.known("no such state", c.State, listedStates); err != nil {
@@ -143,8 +142,7 @@ type rowView struct {
 // listOthers lists requests in a state other than failed, newest first, from the
 // console's index.
 func (c jobsListCmd) listOthers(p *staff, out *output) error {
-	x := index.New(index.Config{Redis: p.redis, Ledger: p.Ledger, Queue: p.Queue, Log: p.log, Now: time.Now})
-	ctx := background()
+	x, ctx := p.index(), background()
 	condition, err := x.Condition(ctx)
 	if err != nil {
 		return err
@@ -162,7 +160,7 @@ func (c jobsListCmd) listOthers(p *staff, out *output) error {
 	}
 	views, rows := []rowView{}, [][]string{}
 	for _, row := range page.Rows {
-		views = append(views, rowView{row.ID, row.Number, row.Kind, row.State, row.AcceptedAt})
+		views = append(views, rowView{row.ID, row.Number, row.Kind, row.State, row.AcceptedAt.UTC()})
 		rows = append(rows, []string{row.ID, row.Number, row.Kind, p.minute(row.AcceptedAt)})
 	}
 	if out.json {
@@ -177,85 +175,6 @@ func (c jobsListCmd) listOthers(p *staff, out *output) error {
 	}
 	_, err = fmt.Fprintf(out.w, "\n"+p.words["shown"]+"\n", len(rows), page.Total)
 	return err
-}
-
-func (c jobsShowCmd) Run(s *Settings, out *output, log *slog.Logger) error {
-	p, done, err := s.open(log, jobsWords)
-	if err != nil {
-		return err
-	}
-	defer done()
-	ctx := background()
-	if err := p.checkIDs(c.Request); err != nil {
-		return err
-	}
-	standing, err := p.Ledger.Look(ctx, c.Request)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return p.errorf("unknown hint", failed, "unknown", c.Request)
-	}
-	if err != nil {
-		return s.away(err)
-	}
-	var job queue.Job
-	queued := ""
-	if standing.State == ledger.StateAccepted {
-		asked, cancel := context.WithTimeout(ctx, 3*time.Second)
-		defer cancel()
-		switch job, _, err = p.Queue.Find(asked, standing.ID); {
-		case err != nil:
-			queued = p.words["queue away"]
-			log.Warn("the queue does not answer", "why", err)
-		case job.State == queue.NoJob:
-			queued = p.words["no job"]
-		default:
-			queued = p.words["job "+string(job.State)]
-			if job.Step != "" {
-				queued += ": " + p.words["stage "+job.Step]
-			}
-		}
-	}
-	if out.json {
-		answer := map[string]any{"id": standing.ID, "kind": standing.Kind, "number": standing.Number, "state": standing.State, "accepted_at": standing.IssuedAt}
-		if standing.Failure != nil {
-			answer["failure"] = viewOf(*standing.Failure, p.language)
-		}
-		if standing.Record != nil {
-			answer["record"] = standing.Record
-		}
-		if job.State != queue.NoJob {
-			answer["job"] = job
-		}
-		return out.encode(answer)
-	}
-	words := p.words
-	rows := [][]string{{words["id"], standing.ID}, {words["number"], standing.Number}, {words["kind"], standing.Kind},
-		{words["state"], words["state "+string(standing.State)]}, {words["accepted"], p.second(standing.IssuedAt)}}
-	tried := func(i int, at time.Time, stage, cause string) {
-		rows = append(rows, []string{heading(words["tries"], i), p.second(at) + "  " + words["stage "+stage] + "  " + cause})
-	}
-	if queued != "" {
-		rows = append(rows, []string{words["job"], queued})
-	}
-	if job.State != queue.NoJob {
-		if !job.NextAt.IsZero() {
-			rows = append(rows, []string{words["next"], p.second(job.NextAt)})
-		}
-		for i, try := range job.Tries {
-			tried(i, try.At, try.Stage, try.Cause)
-		}
-	}
-	if f := standing.Failure; f != nil {
-		view := viewOf(*f, p.language)
-		rows = append(rows, []string{words["failed"], p.second(f.FailedAt)}, []string{words["what"], view.What},
-			[]string{words["do"], view.Do}, []string{words["cause"], f.Cause}, []string{words["stage"], words["stage "+string(f.Stage)]}, []string{words["detail"], f.Detail})
-		for i, try := range f.Tries {
-			tried(i, try.At, string(try.Stage), try.Cause)
-		}
-	}
-	if r := standing.Record; r != nil {
-		rows = append(rows, []string{words["level"], r.Level}, []string{words["pages"], fmt.Sprint(r.Pages)})
-	}
-	return out.table(nil, rows)
 }
 
 func heading(word string, i int) string {

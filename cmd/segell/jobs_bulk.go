@@ -51,7 +51,7 @@ func (jobsBulkListCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 		return s.away(err)
 	}
 	if out.json {
-		return out.encode(append([]acts.Bulk{}, bulks...))
+		return out.encode(viewsOfBulks(bulks))
 	}
 	if len(bulks) == 0 {
 		_, err := fmt.Fprintln(out.w, p.words["no bulks"])
@@ -59,9 +59,9 @@ func (jobsBulkListCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 	}
 	rows := [][]string{}
 	for _, b := range bulks {
-		rows = append(rows, []string{b.ID, p.words["act "+string(b.What)], p.words["bulk "+string(b.State)], fmt.Sprintf("%d / %d", b.Settled(), b.Total), b.Who, p.minute(b.Proposed), b.Why})
+		rows = append(rows, []string{b.ID, p.words["act "+string(b.What)], p.selectionText(b.Selection), p.words["bulk "+string(b.State)], fmt.Sprintf("%d / %d", b.Done, b.Total) + " " + p.words[wordOf("so far", b.What)], b.Who, p.minute(b.Proposed), b.Why})
 	}
-	return out.table([]string{p.words["bulk"], p.words["bulk what"], p.words["state"], p.words["settled"], p.words["who"], p.words["begun"], p.words["reason"]}, rows)
+	return out.table([]string{p.words["bulk"], p.words["bulk what"], p.words["selection"], p.words["state"], p.words["settled"], p.words["who"], p.words["begun"], p.words["reason"]}, rows)
 }
 
 // onBulk opens what the commands of staff need, and does something to one bulk.
@@ -86,15 +86,16 @@ func (c jobsBulkShowCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 		if err != nil {
 			return err
 		}
-		return p.showBulk(out, b)
+		return p.showBulk(ctx, out, b)
 	})
 }
 
-func (p *staff) showBulk(out *output, b acts.Bulk) error {
+func (p *staff) showBulk(ctx context.Context, out *output, b acts.Bulk) error {
+	became := p.became(ctx, b)
 	if out.json {
-		return out.encode(b)
+		return out.encode(viewOfBulk(b, became))
 	}
-	rows := [][]string{{p.words["bulk"], b.ID}, {p.words["bulk what"], p.words["act "+string(b.What)]}, {p.words["state"], p.words["bulk "+string(b.State)]},
+	rows := [][]string{{p.words["bulk"], b.ID}, {p.words["bulk what"], p.words["act "+string(b.What)]}, {p.words["selection"], p.selectionText(b.Selection)}, {p.words["state"], p.words["bulk "+string(b.State)]},
 		{p.words["who"], b.Who}, {p.words["reason"], b.Why}, {p.words["begun"], p.second(b.Proposed)}}
 	add := func(word, value string) {
 		if value != "" {
@@ -107,8 +108,11 @@ func (p *staff) showBulk(out *output, b acts.Bulk) error {
 		add("ended", p.second(b.Ended))
 	}
 	add("total", fmt.Sprint(b.Total))
-	add("settled", fmt.Sprint(b.Done))
-	add("next", p.words["holds "+b.Holds])
+	add("settled", fmt.Sprint(b.Done)+" "+p.words[wordOf("so far", b.What)])
+	if became != nil {
+		add("became", fmt.Sprintf(p.words["became counts"], became.Issued, became.FailedAgain, became.OnTheirWay))
+	}
+	add("holds", p.words["holds "+b.Holds])
 	for i, e := range b.Examples {
 		rows = append(rows, []string{heading(p.words["examples"], i), e.ID + "  " + p.words["cannot "+e.Reason]})
 	}
@@ -156,7 +160,7 @@ func (p *staff) turned(out *output, word string, b acts.Bulk, err error) error {
 		return err
 	}
 	if out.json {
-		return out.encode(b)
+		return out.encode(viewOfBulk(b, nil))
 	}
 	fmt.Fprintln(out.w, p.words[word])
 	if b.State == ledger.BulkRunning {

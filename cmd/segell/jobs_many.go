@@ -26,17 +26,18 @@ type manyFlags struct {
 	Yes    bool   `short:"y" help:"Do not ask whether to go on."`
 	DryRun bool   `help:"Count what would be done, and do nothing."`
 	Detach bool   `help:"Leave it to the console to carry it out, and do not wait."`
-	Batch  string `help:"Id of what is begun, as --dry-run -json gives it: under the same id it is begun once, however often this is run."`
+	Batch  string `help:"Id of what is begun, as --dry-run --json gives it: under the same id it is begun once, however often this is run."`
 }
 
-// selection is what is meant by ids or flags; it refuses what is not said one way.
-func (f manyFlags) selection(p *staff, ids []string) (acts.Selection, error) {
+// selection is what is meant by ids, numbers or flags; it refuses what is not said one way.
+func (f manyFlags) selection(ctx context.Context, p *staff, named []string) (acts.Selection, error) {
 	filtered := f.Cause != "" || f.Kind != ""
-	if err := p.oneOf("unknown hint", len(ids) > 0, filtered, f.All); err != nil {
+	if err := p.oneOf("unknown hint", len(named) > 0, filtered, f.All); err != nil {
 		return acts.Selection{}, err
 	}
-	if len(ids) > 0 {
-		return acts.Selection{IDs: ids}, p.checkIDs(ids...)
+	if len(named) > 0 {
+		ids, err := p.requestIDs(ctx, named...)
+		return acts.Selection{IDs: ids}, err
 	}
 	if err := (jobsListCmd{Cause: f.Cause, Kind: f.Kind}).knownFailure(p); err != nil {
 		return acts.Selection{}, err
@@ -61,22 +62,20 @@ func (p *staff) many(out *output, selection acts.Selection, what acts.BulkAct, w
 		return p.errorf("why hint", askedWrong, "why")
 	}
 	ctx, who := background(), actor(why)
-	if !f.DryRun { // before anybody is asked
-		if err := ledger.CheckReason(who.Why); err != nil {
+	if why := strings.TrimSpace(who.Why); why != "" { // before anybody is asked, and where only the count is asked for
+		if err := ledger.CheckReason(why); err != nil {
 			return p.refused(err, "")
 		}
 	}
-	if f.Batch == "" {
-		var err error
-		if f.Batch, err = p.acts.NewBatch(); err != nil {
-			return err
-		}
-	} else if err := p.checkIDs(f.Batch); err != nil {
+	begun, err := p.batch(ctx, &f)
+	switch {
+	case err != nil:
 		return err
-	} else if b, err := p.acts.Bulk(ctx, f.Batch); err == nil {
-		return p.follow(ctx, out, b) // begun before
-	} else if !errors.Is(err, ledger.ErrNotFound) {
-		return p.refused(err, f.Batch)
+	case begun.ID == "":
+	case !begun.Asks(selection, what, who.Why):
+		return p.bulkRefused(acts.ErrBatchUsed, f.Batch, who.Who)
+	default:
+		return p.followUnless(ctx, out, begun, f.Detach)
 	}
 	plan, err := p.acts.Count(ctx, who.Actor, selection, what)
 	if errors.Is(err, acts.ErrNothing) {
@@ -98,7 +97,36 @@ func (p *staff) many(out *output, selection acts.Selection, what acts.BulkAct, w
 	if err != nil {
 		return p.bulkRefused(err, f.Batch, who.Who)
 	}
-	if f.Detach && b.State.Open() {
+	return p.followUnless(ctx, out, b, f.Detach)
+}
+
+// batch draws the id of a bulk where none is given; where one is it returns what
+// was begun under it, or the zero Bulk. A dry run looks at no bulk: under an id that
+// was used it tells another.
+func (p *staff) batch(ctx context.Context, f *manyFlags) (begun acts.Bulk, err error) {
+	if f.Batch == "" {
+		f.Batch, err = p.acts.NewBatch()
+		return begun, err
+	}
+	if ledger.CheckID(f.Batch) != nil {
+		return begun, p.errorf("batch hint", askedWrong, "no batch", f.Batch)
+	}
+	begun, err = p.acts.Bulk(ctx, f.Batch)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return acts.Bulk{}, nil
+	case err != nil:
+		return begun, p.refused(err, f.Batch)
+	case f.DryRun:
+		f.Batch, err = p.acts.NewBatch()
+		return acts.Bulk{}, err
+	}
+	return begun, nil
+}
+
+// followUnless follows a bulk, or leaves it to the console.
+func (p *staff) followUnless(ctx context.Context, out *output, b acts.Bulk, detach bool) error {
+	if detach && b.State.Open() {
 		return p.tellBegun(out, b)
 	}
 	return p.follow(ctx, out, b)
@@ -197,7 +225,7 @@ func terminal(stream any) bool {
 // tellBegun says how to see what was left to others.
 func (p *staff) tellBegun(out *output, b acts.Bulk) error {
 	if out.json {
-		return out.encode(b)
+		return out.encode(viewOfBulk(b, nil))
 	}
 	word := "goes on"
 	if b.State == ledger.BulkProposed {
@@ -247,7 +275,7 @@ func (p *staff) follow(ctx context.Context, out *output, b acts.Bulk) error {
 		}
 		return failed // interrupted
 	}
-	return p.tellEnd(out, b)
+	return p.tellEnd(ctx, out, b)
 }
 
 // hopeless reports whether to ask again would change nothing.
@@ -256,9 +284,10 @@ func hopeless(err error) bool {
 }
 
 // tellEnd says what became of a bulk; failed if it was not done on all.
-func (p *staff) tellEnd(out *output, b acts.Bulk) error {
+func (p *staff) tellEnd(ctx context.Context, out *output, b acts.Bulk) error {
+	became := p.became(ctx, b)
 	if out.json {
-		if err := out.encode(b); err != nil {
+		if err := out.encode(viewOfBulk(b, became)); err != nil {
 			return err
 		}
 	} else {
@@ -267,6 +296,9 @@ func (p *staff) tellEnd(out *output, b acts.Bulk) error {
 			word = "bulk cancelled"
 		}
 		fmt.Fprintln(out.w, p.plural(word, b.Done))
+		if became != nil {
+			fmt.Fprintln(out.w, p.becameText(*became))
+		}
 		cannot := maps.Clone(b.Cannot)
 		if b.Failed > 0 {
 			if cannot == nil {
@@ -278,6 +310,9 @@ func (p *staff) tellEnd(out *output, b acts.Bulk) error {
 		switch b.State {
 		case ledger.BulkStopped:
 			fmt.Fprintln(out.w, p.words["was stopped"])
+			if b.Holds != "" {
+				fmt.Fprintln(out.w, p.words["holds "+b.Holds])
+			}
 		case ledger.BulkRefused:
 			fmt.Fprintln(out.w, p.words["was refused"])
 		}
@@ -301,6 +336,8 @@ func (p *staff) bulkRefused(err error, id, login string) error {
 		return p.errorf("bulk hint", failed, "bulk over")
 	case errors.Is(err, acts.ErrBatchUsed):
 		return p.errorf("bulk hint", askedWrong, "batch used")
+	case errors.Is(err, acts.ErrBatchTime):
+		return p.errorf("batch hint", askedWrong, "batch time")
 	case errors.Is(err, acts.ErrNothing):
 		return p.errorf("unknown hint", failed, "nothing")
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 type jobsRetryCmd struct {
-	Requests []string `arg:"" optional:"" help:"Ids of requests."`
+	Requests []string `arg:"" optional:"" help:"Ids of requests, or numbers of their documents."`
 	manyFlags
 	From   string `enum:"kept,render" default:"kept" help:"kept: use what earlier steps made, where it is still good, so that only the seal is made again; render: draw the page anew."`
 	Reason string `help:"Why, for the audit trail: no names or numbers of persons. Needed where more than one request is meant."`
@@ -28,7 +28,7 @@ func (c jobsRetryCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 		return err
 	}
 	defer done()
-	selection, err := c.selection(p, c.Requests)
+	selection, err := c.selection(background(), p, c.Requests)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (c jobsRetryCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 	if len(c.Requests) != 1 || c.DryRun {
 		return p.many(out, selection, what, c.Reason, c.manyFlags)
 	}
-	id, who := c.Requests[0], actor(c.Reason)
+	id, who := selection.IDs[0], actor(c.Reason)
 	switch err := p.acts.Retry(background(), who.Actor, id, from, who.Why); {
 	case errors.Is(err, acts.ErrNotFailed):
 		return p.tellOutcomes(out, "id", "retried", []outcome{{id, p.words["not failed"]}}, 1)

@@ -101,16 +101,6 @@ func (p *staff) oneOf(hint string, ways ...bool) error {
 	return nil
 }
 
-// checkIDs refuses what is no id of a request.
-func (p *staff) checkIDs(ids ...string) error {
-	for _, id := range ids {
-		if ledger.CheckID(id) != nil {
-			return p.errorf("unknown hint", askedWrong, "no id", id)
-		}
-	}
-	return nil
-}
-
 // known refuses a cause, kind or state that does not exist: a slip would read as
 // "all is well".
 func (p *staff) known(word, given string, all []string) error {
@@ -135,6 +125,8 @@ func (p *staff) refused(err error, id string) error {
 		return errorWithHint{err, p.words["why hint"], askedWrong}
 	case errors.Is(err, acts.ErrWhy):
 		return p.errorf("why hint", askedWrong, "why")
+	case errors.Is(err, acts.ErrSecondNeeded):
+		return p.errorf("second needed hint", failed, "second needed")
 	case errors.Is(err, ledger.ErrNotFound):
 		return p.errorf("unknown hint", failed, "unknown", id)
 	case errors.Is(err, ledger.ErrIssued):
