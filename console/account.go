@@ -74,6 +74,9 @@ func (c *Console) provingFailed(w http.ResponseWriter, r *http.Request, form, fi
 	switch {
 	case errors.As(err, &slow):
 		c.accountFault(w, r, form, field, "slow")
+	case errors.Is(err, staff.ErrBusy):
+		w.Header().Set("Retry-After", busyRetry)
+		c.accountFault(w, r, form, field, "busy")
 	case errors.Is(err, staff.ErrWrong):
 		c.accountFault(w, r, form, field, "wrong")
 	case errors.Is(err, staff.ErrExternal):
@@ -141,7 +144,7 @@ func (c *Console) beginTOTP(w http.ResponseWriter, r *http.Request) {
 
 func (c *Console) confirmTOTP(w http.ResponseWriter, r *http.Request) {
 	reference := r.PostFormValue("reference")
-	err := c.Desk.ConfirmTOTP(r.Context(), self(r), session(r).Login, reference, strings.TrimSpace(r.PostFormValue("code")))
+	cookie, _, err := c.Desk.EnrolTOTP(r.Context(), session(r).Login, reference, strings.TrimSpace(r.PostFormValue("code")), visitOf(r).from)
 	switch {
 	case errors.Is(err, staff.ErrWrong):
 		v := totpView{Enrolment: staff.Enrolment{Reference: reference}}
@@ -152,6 +155,7 @@ func (c *Console) confirmTOTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		c.problem(w, r, err)
 	default:
+		c.setCookie(w, sessionCookie, cookie, 0)
 		c.done(w, r, "/account", "account.totp")
 	}
 }

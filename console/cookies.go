@@ -12,6 +12,7 @@ const (
 	doneCookie     = "segell_done"  // what was just done, for the page that is shown next
 	formCookie     = "segell_form"  // binds a login form to the browser that asked for it
 	oidcCookie     = "segell_login" // of a login that is under way at the issuer
+	knownCookie    = "segell_known" // the keepsake of who got in with this browser before: strangers do not slow them
 )
 
 // cookieName is a cookie's name here: with __Host- browsers take it from this
@@ -24,6 +25,7 @@ func (c *Console) cookieName(name string) string {
 }
 
 // setCookie keeps a value in the browser for as long as said, 0: until it is closed.
+// Lax, because browsers that come back from an issuer must bring theirs.
 func (c *Console) setCookie(w http.ResponseWriter, name, value string, keep time.Duration) {
 	http.SetCookie(w, &http.Cookie{Name: c.cookieName(name), Value: value, Path: "/", MaxAge: int(keep / time.Second),
 		Secure: c.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode})

@@ -16,6 +16,8 @@ const (
 	// streamsMost is how many pages of one session are told of changes at a time. The
 	// others ask every few seconds: browsers have six connections to a host.
 	streamsMost = 4
+	// streamsOfLogin is how many the pages of one person have, in all of their sessions.
+	streamsOfLogin = 12
 	// beatEvery keeps proxies from closing a stream, tells pages that they are up to
 	// date, and finds out whether the session has ended.
 	beatEvery = 10 * time.Second
@@ -37,31 +39,37 @@ type streams struct {
 	once    sync.Once
 
 	mu       sync.Mutex
-	ears     map[chan struct{}]string // each with the session it is of
+	ears     map[chan struct{}]listener
 	stopHear context.CancelFunc
 }
 
+// listener is whose an ear is.
+type listener struct{ session, login string }
+
 func newStreams(changes func(context.Context) <-chan struct{}) *streams {
-	return &streams{changes: changes, beat: beatEvery, over: make(chan struct{}), ears: map[chan struct{}]string{}}
+	return &streams{changes: changes, beat: beatEvery, over: make(chan struct{}), ears: map[chan struct{}]listener{}}
 }
 
 func (s *streams) close() { s.once.Do(func() { close(s.over) }) }
 
-// join opens an ear of a session, unless it has enough.
-func (s *streams) join(session string) (ear chan struct{}, ok bool) {
+// join opens an ear of a session, unless it or its person has enough.
+func (s *streams) join(who listener) (ear chan struct{}, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	has := 0
-	for _, of := range s.ears {
-		if of == session {
-			has++
+	ofSession, ofLogin := 0, 0
+	for _, other := range s.ears {
+		if other.session == who.session {
+			ofSession++
+		}
+		if other.login == who.login {
+			ofLogin++
 		}
 	}
-	if has >= streamsMost {
+	if ofSession >= streamsMost || ofLogin >= streamsOfLogin {
 		return nil, false
 	}
 	ear = make(chan struct{}, 1)
-	s.ears[ear] = session
+	s.ears[ear] = who
 	if s.stopHear == nil {
 		ctx, stop := context.WithCancel(context.Background())
 		s.stopHear = stop
@@ -112,10 +120,10 @@ func (s *streams) tell() {
 // is the time of day; what changed, a page asks for itself.
 func (c *Console) live(w http.ResponseWriter, r *http.Request) {
 	v := visitOf(r)
-	ear, ok := c.streams.join(v.cookie)
+	ear, ok := c.streams.join(listener{v.cookie, v.session.Login})
 	if !ok {
 		w.Header().Set("Retry-After", "30")
-		http.Error(w, "this session has as many streams open as it may", http.StatusTooManyRequests)
+		http.Error(w, "this session or its login has as many streams open as it may", http.StatusTooManyRequests)
 		return
 	}
 	defer c.streams.leave(ear)

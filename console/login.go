@@ -72,12 +72,17 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := loginView{Next: local(r.PostFormValue("next")), Login: r.PostFormValue("login")}
-	cookie, s, err := c.Desk.Login(r.Context(), v.Login, r.PostFormValue("password"), r.PostFormValue("code"), visitOf(r).from)
+	cookie, s, err := c.Desk.Login(r.Context(), v.Login, r.PostFormValue("password"), r.PostFormValue("code"), c.browser(r))
 	if err != nil {
 		c.loginFailed(w, r, v, err)
 		return
 	}
 	c.letIn(w, r, cookie, s, v.Next)
+}
+
+// browser is what asks to be let in.
+func (c *Console) browser(r *http.Request) staff.Browser {
+	return staff.Browser{From: visitOf(r).from, Keepsake: c.cookie(r, knownCookie)}
 }
 
 // letIn gives the browser its session and leads on.
@@ -89,6 +94,11 @@ func (c *Console) letIn(w http.ResponseWriter, r *http.Request, cookie string, s
 		}
 	}
 	c.setCookie(w, sessionCookie, cookie, 0)
+	if keepsake, err := c.Desk.Keepsake(s, c.cookie(r, knownCookie)); err != nil {
+		c.Log.Warn("console: a browser is given no keepsake", "error", err)
+	} else {
+		c.setCookie(w, knownCookie, keepsake, staff.KeepsakeFor)
+	}
 	c.dropCookie(w, formCookie)
 	if s.Language != "" {
 		c.setCookie(w, languageCookie, s.Language, languageKept)
@@ -98,6 +108,9 @@ func (c *Console) letIn(w http.ResponseWriter, r *http.Request, cookie string, s
 	}
 	http.Redirect(w, r, next, http.StatusSeeOther)
 }
+
+// busyRetry is when to try again what is too much at this moment, in seconds.
+const busyRetry = "5"
 
 // loginFailed shows the form again and says what can be said.
 func (c *Console) loginFailed(w http.ResponseWriter, r *http.Request, v loginView, err error) {
@@ -110,6 +123,10 @@ func (c *Console) loginFailed(w http.ResponseWriter, r *http.Request, v loginVie
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(slow.Wait.Seconds()))))
 		wait := (&formatter{words: words}).duration(max(slow.Wait, time.Second).Round(time.Second))
 		v.Faults.add("", string(fill(words.text("login.slow"), "wait", wait)))
+	case errors.Is(err, staff.ErrBusy):
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", busyRetry)
+		v.Faults.add("", words.text("login.busy"))
 	case errors.Is(err, staff.ErrCodeNeeded):
 		v.Code = true
 		v.Faults.add("code", words.text("login.code_needed"))
@@ -118,6 +135,9 @@ func (c *Console) loginFailed(w http.ResponseWriter, r *http.Request, v loginVie
 	case errors.Is(err, staff.ErrNoRole):
 		status = http.StatusForbidden
 		v.Faults.add("", words.text("login.no_role"))
+	case errors.Is(err, staff.ErrRenamed):
+		status = http.StatusForbidden
+		v.Faults.add("", words.text("login.renamed"))
 	case errors.Is(err, staff.ErrBegin):
 		v.Faults.add("", words.text("login.begin_again"))
 	default:
@@ -157,7 +177,7 @@ func (c *Console) oidcEnd(w http.ResponseWriter, r *http.Request) {
 		c.loginFailed(w, r, v, staff.ErrBegin)
 		return
 	}
-	cookie, s, err := c.Desk.OIDCEnd(r.Context(), kept.Get("kept"), q.Get("state"), q.Get("code"), visitOf(r).from)
+	cookie, s, err := c.Desk.OIDCEnd(r.Context(), kept.Get("kept"), q.Get("state"), q.Get("code"), c.browser(r))
 	if err != nil {
 		c.loginFailed(w, r, v, err)
 		return

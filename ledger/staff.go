@@ -26,6 +26,7 @@ const (
 	staffTOTPPrefix    = "staff-totp/"
 	staffTokensPrefix  = "staff-tokens/v1/"
 	staffSessionPrefix = "sessions/v1/"
+	staffSubjectPrefix = "staff-subject/v1/"
 )
 
 var (
@@ -37,21 +38,31 @@ var (
 
 // StaffAccount is what the ledger keeps of a member of staff.
 type StaffAccount struct {
-	Login     string    `json:"login"`
-	Name      string    `json:"name"`
-	Roles     []string  `json:"roles"`
-	Language  string    `json:"language,omitempty"`
-	Disabled  bool      `json:"disabled,omitempty"`
-	Password  string    `json:"password,omitempty"` // its hash, which says how it was made; empty: there is none
-	Issuer    string    `json:"issuer,omitempty"`   // the OpenID Connect issuer that knows this person, and as whom
-	Subject   string    `json:"subject,omitempty"`
-	TOTP      bool      `json:"totp,omitempty"`      // a second factor is set up
-	TOTPStep  int64     `json:"totp_step,omitempty"` // the last step whose code was used (RFC 6238)
-	Epoch     int64     `json:"epoch"`               // sessions of another one have ended
-	CreatedAt time.Time `json:"created_at"`
-	LastLogin time.Time `json:"last_login,omitzero"`
+	Login     string       `json:"login"`
+	Name      string       `json:"name"`
+	Roles     []string     `json:"roles"`
+	Language  string       `json:"language,omitempty"`
+	Disabled  bool         `json:"disabled,omitempty"`
+	Password  string       `json:"password,omitempty"` // its hash, which says how it was made; empty: there is none
+	Issuer    string       `json:"issuer,omitempty"`   // the OpenID Connect issuer that knows this person, and as whom
+	Subject   string       `json:"subject,omitempty"`
+	TOTP      bool         `json:"totp,omitempty"`      // a second factor is set up
+	TOTPStep  int64        `json:"totp_step,omitempty"` // the last step whose code was used (RFC 6238)
+	Epoch     int64        `json:"epoch"`               // sessions and tokens of another one have ended
+	Sessions  []StaffLogin `json:"sessions,omitempty"`  // of this epoch, oldest first; those that ended by themselves may be among them
+	CreatedAt time.Time    `json:"created_at"`
+	LastLogin time.Time    `json:"last_login,omitzero"`
 	etag      string
 }
+
+// StaffLogin names a session of an account, and does not open it.
+type StaffLogin struct {
+	ID    string    `json:"id"`
+	Begun time.Time `json:"begun"`
+}
+
+// EndAll ends every session and token of an account, when it is written.
+func (a *StaffAccount) EndAll() { a.Epoch, a.Sessions = a.Epoch+1, nil }
 
 var staffLogin = regexp.MustCompile(`^[a-z][a-z0-9]*([._-][a-z0-9]+)*$`)
 
@@ -154,6 +165,57 @@ func (l *Ledger) AllStaff(ctx context.Context) iter.Seq2[StaffAccount, error] {
 	}
 }
 
+// staffSubject is what lies under the hash of an issuer and a subject.
+type staffSubject struct {
+	Login string `json:"login"`
+}
+
+func staffSubjectKey(issuer, subject string) string {
+	return secretKey(staffSubjectPrefix, issuer+"\x00"+subject) // no address holds that character
+}
+
+// ClaimStaffSubject binds a person of an issuer to a login, unless they are bound to
+// one already, and returns the login that they are bound to.
+func (l *Ledger) ClaimStaffSubject(ctx context.Context, issuer, subject, login string) (string, error) {
+	if err := CheckStaffLogin(login); err != nil {
+		return "", err
+	}
+	body, err := json.Marshal(staffSubject{login})
+	if err != nil {
+		return "", fmt.Errorf("encoding a subject of an issuer: %w", err)
+	}
+	_, err = l.objects.Create(ctx, staffSubjectKey(issuer, subject), body, storage.Put{ContentType: jsonType})
+	if errors.Is(err, storage.ErrExists) {
+		return l.StaffSubject(ctx, issuer, subject)
+	}
+	if err != nil {
+		return "", fmt.Errorf("writing a subject of an issuer: %w", err)
+	}
+	return login, nil
+}
+
+// StaffSubject returns the login that a person of an issuer is bound to: ErrNotFound
+// if to none.
+func (l *Ledger) StaffSubject(ctx context.Context, issuer, subject string) (string, error) {
+	var s staffSubject
+	if _, err := l.readJSON(ctx, staffSubjectKey(issuer, subject), &s); err != nil {
+		return "", fmt.Errorf("reading a subject of an issuer: %w", err)
+	}
+	if err := CheckStaffLogin(s.Login); err != nil {
+		return "", fmt.Errorf("%w: a subject of an issuer: %w", ErrDamaged, err)
+	}
+	return s.Login, nil
+}
+
+// ReleaseStaffSubject unbinds a person of an issuer. One who is bound to nothing is no
+// fault.
+func (l *Ledger) ReleaseStaffSubject(ctx context.Context, issuer, subject string) error {
+	if err := l.objects.Delete(ctx, staffSubjectKey(issuer, subject)); err != nil {
+		return fmt.Errorf("deleting a subject of an issuer: %w", err)
+	}
+	return nil
+}
+
 // KeepStaffTOTP keeps the secret of an account's second factor, in place of the
 // one before.
 func (l *Ledger) KeepStaffTOTP(ctx context.Context, login string, secret []byte) error {
@@ -215,6 +277,9 @@ func secretKey(prefix, secret string) string {
 	return prefix + hex.EncodeToString(sum[:])
 }
 
+// StaffSessionID names the session of a cookie.
+func StaffSessionID(cookie string) string { return secretKey("", cookie) }
+
 // BeginStaffSession keeps a session under a cookie that was drawn for it.
 func (l *Ledger) BeginStaffSession(ctx context.Context, cookie string, s StaffSession) error {
 	body, err := json.Marshal(s)
@@ -255,9 +320,9 @@ func (l *Ledger) SeeStaffSession(ctx context.Context, s StaffSession, at time.Ti
 	return nil
 }
 
-// EndStaffSession deletes the session of a cookie. One that is none is no fault.
-func (l *Ledger) EndStaffSession(ctx context.Context, cookie string) error {
-	if err := l.objects.Delete(ctx, secretKey(staffSessionPrefix, cookie)); err != nil {
+// EndStaffSession deletes a session by its id. One that is none is no fault.
+func (l *Ledger) EndStaffSession(ctx context.Context, id string) error {
+	if err := l.objects.Delete(ctx, staffSessionPrefix+id); err != nil {
 		return fmt.Errorf("deleting a session: %w", err)
 	}
 	return nil
@@ -286,6 +351,7 @@ type StaffToken struct {
 	Login     string    `json:"login"`
 	Name      string    `json:"name"`
 	Roles     []string  `json:"roles"`
+	Epoch     int64     `json:"epoch"` // of the account when it was made
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at"`
 }
@@ -293,6 +359,10 @@ type StaffToken struct {
 // staffTokenID is what an id looks like: groups, because a long row of digits in
 // the audit trail would pass for a number that names a person.
 var staffTokenID = regexp.MustCompile(`^[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}$`)
+
+// StaffTokenMark is what tells a token that was drawn here from one that was made up,
+// without a look into the bucket: 16 digits, which only who has the HMAC key can make.
+func (l *Ledger) StaffTokenMark(secret string) string { return l.mac("staff token", secret)[:16] }
 
 func staffTokenIDOf(key string) string {
 	hash := strings.TrimPrefix(key, staffTokensPrefix)

@@ -222,7 +222,7 @@ func TestSessionsOfStaff(t *testing.T) {
 	}
 	session, _ = s.StaffSession(ctx, cookie)
 	for range 2 {
-		if err := s.EndStaffSession(ctx, cookie); err != nil {
+		if err := s.EndStaffSession(ctx, ledger.StaffSessionID(cookie)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -273,5 +273,43 @@ func TestTokensOfStaff(t *testing.T) {
 	}
 	if left := keys(t, s.bucket, "staff-tokens/"); len(left) != 1 {
 		t.Errorf("left: %v", left)
+	}
+}
+
+// A person of an issuer is bound to the login that claimed them first, until they are
+// released; the key tells neither who nor where.
+func TestSubjectsOfAnIssuer(t *testing.T) {
+	s := newSetting(t)
+	ctx := t.Context()
+	claim := func(issuer, subject, login, want string) {
+		t.Helper()
+		if bound, err := s.ClaimStaffSubject(ctx, issuer, subject, login); err != nil || bound != want {
+			t.Errorf("%s of %s is bound to %q, %v", subject, issuer, bound, err)
+		}
+	}
+	if _, err := s.StaffSubject(ctx, "https://a.example", "1"); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("nobody claimed: %v", err)
+	}
+	claim("https://a.example", "1", "maria", "maria")
+	claim("https://a.example", "1", "zoe", "maria")
+	claim("https://a.example", "1", "maria", "maria")
+	claim("https://b.example", "1", "joan", "joan")
+	claim("https://a.example/", "1", "anna", "anna")
+	if _, err := s.ClaimStaffSubject(ctx, "https://a.example", "2", "../maria"); !errors.Is(err, ledger.ErrStaffLogin) {
+		t.Errorf("a login that is a path: %v", err)
+	}
+	for _, key := range keys(t, s.bucket, "staff-subject/") {
+		if len(key) != len("staff-subject/v1/")+64 || strings.Contains(key, "example") {
+			t.Errorf("the key %s", key)
+		}
+	}
+	for range 2 {
+		if err := s.ReleaseStaffSubject(ctx, "https://a.example", "1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	claim("https://a.example", "1", "zoe", "zoe")
+	if n := len(keys(t, s.bucket, "staff/")); n != 0 {
+		t.Errorf("%d accounts", n)
 	}
 }

@@ -139,8 +139,8 @@ func (d *Desk) newPassword(ctx context.Context, login, password string) (drawn, 
 	return drawn, hash, err
 }
 
-// SetPassword gives a local account another password and ends its sessions. If
-// password is empty one is drawn and returned.
+// SetPassword gives a local account another password and ends its sessions and its
+// tokens. If password is empty one is drawn and returned.
 func (d *Desk) SetPassword(ctx context.Context, by Actor, login, password string) (drawn string, err error) {
 	drawn, _, err = d.setPassword(ctx, by, login, password)
 	return drawn, err
@@ -158,14 +158,16 @@ func (d *Desk) setPassword(ctx context.Context, by Actor, login, password string
 		return "", changed, err
 	}
 	changed, err = d.Ledger.ChangeStaff(ctx, login, func(a *ledger.StaffAccount) error {
-		a.Password, a.Epoch = hash, a.Epoch+1
+		a.Password = hash
+		a.EndAll()
 		return nil
 	})
 	return drawn, changed, err
 }
 
 // ChangePassword is for somebody who is logged in: the old password is judged as
-// Login judges it. All of their sessions end, and a fresh one begins.
+// Login judges it. All of their sessions and tokens end, and a fresh session
+// begins.
 func (d *Desk) ChangePassword(ctx context.Context, login, old, password string, from netip.Addr) (cookie string, s Session, err error) {
 	if _, err := d.local(ctx, login); err != nil {
 		return "", Session{}, err
@@ -186,7 +188,7 @@ func (d *Desk) ChangePassword(ctx context.Context, login, old, password string, 
 	return d.begin(ctx, changed, from, false)
 }
 
-// Disable lets an account in no more: its sessions end and its tokens are revoked.
+// Disable lets an account in no more: its sessions and its tokens end for good.
 func (d *Desk) Disable(ctx context.Context, by Actor, login string) error {
 	if _, err := d.account(ctx, login); err != nil {
 		return err
@@ -194,23 +196,11 @@ func (d *Desk) Disable(ctx context.Context, by Actor, login string) error {
 	if err := d.wrote(ctx, by, "staff.disable", login, ""); err != nil {
 		return err
 	}
-	err := d.change(ctx, login, func(a *ledger.StaffAccount) error {
-		a.Disabled, a.Epoch = true, a.Epoch+1
+	return d.change(ctx, login, func(a *ledger.StaffAccount) error {
+		a.Disabled = true
+		a.EndAll()
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	tokens, err := d.Ledger.StaffTokens(ctx, login)
-	if err != nil {
-		return err
-	}
-	for _, t := range tokens {
-		if err := d.Ledger.RevokeStaffToken(ctx, login, t.ID); err != nil && !errors.Is(err, ledger.ErrNotFound) {
-			return err
-		}
-	}
-	return nil
 }
 
 // Enable lets an account in again.

@@ -29,10 +29,16 @@ func Right(hash, password string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return k.right(context.Background(), hash, password)
+	return k.right(context.Background(), k.strangers, hash, password)
 }
 
 // Hashes is how many passwords were hashed by this process.
 func Hashes() int64 { return hashes.Load() }
 
 var TOTPCode = totpCode
+
+// StrangersMost is how many strangers' logins are under way at a time.
+const StrangersMost = strangersAtOnce + waitingMost
+
+// SessionsMost is how many sessions an account has at a time.
+const SessionsMost = sessionsMost

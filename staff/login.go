@@ -24,18 +24,23 @@ var (
 // Find it with errors.As.
 type ErrSlow struct{ Wait time.Duration }
 
+// ErrBusy says that so many are logging in at this moment that one more cannot be
+// judged: try again some seconds later.
+var ErrBusy = errors.New("too many are logging in at this moment")
+
 func (e ErrSlow) Error() string {
 	return fmt.Sprintf("too many tries were wrong: the next is judged in %s", e.Wait.Round(time.Second))
 }
 
 // Login lets a person in by password and, if the account has a second factor, its
 // code. cookie is the session's secret, for the browser alone. The error is
-// ErrWrong, ErrCodeNeeded, an ErrSlow, or why it cannot be judged now.
-func (d *Desk) Login(ctx context.Context, login, password, code string, from netip.Addr) (cookie string, s Session, err error) {
+// ErrWrong, ErrCodeNeeded, an ErrSlow, ErrBusy, or why it cannot be judged now.
+func (d *Desk) Login(ctx context.Context, login, password, code string, by Browser) (cookie string, s Session, err error) {
 	login = tidyLogin(login)
+	from, known := by.From, d.known(login, by.Keepsake)
 	var a ledger.StaffAccount
-	err = d.tried(login, from, func(t *try) error {
-		if a, err = d.prove(ctx, login, password, from); err != nil {
+	err = d.tried(login, known, from, func(t *try) error {
+		if a, err = d.prove(ctx, login, password, known, from); err != nil {
 			return err
 		}
 		if a.Disabled {
@@ -58,15 +63,16 @@ func (d *Desk) Login(ctx context.Context, login, password, code string, from net
 // Prove checks the password of a person who is logged in once more, before what
 // only they may do. The errors are those of Login.
 func (d *Desk) Prove(ctx context.Context, login, password string, from netip.Addr) error {
-	return d.tried(login, from, func(*try) error {
-		_, err := d.prove(ctx, login, password, from)
+	known := inSession(login)
+	return d.tried(login, known, from, func(*try) error {
+		_, err := d.prove(ctx, login, password, known, from)
 		return err
 	})
 }
 
 // tried judges a try unless it must wait, and counts what became of it.
-func (d *Desk) tried(login string, from netip.Addr, judge func(*try) error) error {
-	t, wait := d.slow.begin(login, from, d.Now())
+func (d *Desk) tried(login, known string, from netip.Addr, judge func(*try) error) error {
+	t, wait := d.slow.begin(login, known, from, d.Now())
 	err := error(ErrSlow{wait})
 	if wait == 0 {
 		err = judge(t)
@@ -74,11 +80,14 @@ func (d *Desk) tried(login string, from netip.Addr, judge func(*try) error) erro
 	var slow ErrSlow
 	switch {
 	case err == nil:
-		t.in(d.Now())
+		t.back()
 	case errors.Is(err, ErrWrong):
 		d.logins.WithLabelValues(resultWrong).Inc()
 	case errors.As(err, &slow):
 		d.logins.WithLabelValues(resultSlow).Inc()
+		t.back()
+	case errors.Is(err, ErrBusy):
+		d.logins.WithLabelValues(resultBusy).Inc()
 		t.back()
 	case errors.Is(err, ErrCodeNeeded):
 		d.logins.WithLabelValues(resultCodeNeeded).Inc()
@@ -97,14 +106,21 @@ func tidyLogin(typed string) string {
 }
 
 // prove returns the account of a login if the password is its. Whether there is
-// one, whether it has a password: it costs one reading and one hash.
-func (d *Desk) prove(ctx context.Context, login, password string, from netip.Addr) (ledger.StaffAccount, error) {
+// one, whether it has a password: it costs one reading and one hash. It is ErrBusy
+// before the reading.
+func (d *Desk) prove(ctx context.Context, login, password, keepsake string, from netip.Addr) (ledger.StaffAccount, error) {
+	oven := d.kiln.oven(keepsake != "")
+	leave, err := oven.queue()
+	if err != nil {
+		return ledger.StaffAccount{}, err
+	}
+	defer leave()
 	a, err := d.Ledger.Staff(ctx, login)
 	known := err == nil
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		return a, err
 	}
-	right, err := d.kiln.right(ctx, a.Password, password)
+	right, err := d.kiln.right(ctx, oven, a.Password, password)
 	switch {
 	case err != nil:
 		return a, err

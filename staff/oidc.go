@@ -29,6 +29,9 @@ var (
 	ErrNoIssuer = errors.New("no issuer of logins is configured")
 	// ErrNoRole says that the issuer vouches for a person who has no role here.
 	ErrNoRole = errors.New("the issuer gives this person no role here")
+	// ErrRenamed says that the issuer now has another login for a person who has an
+	// account here. Release lets them have one of the new login.
+	ErrRenamed = errors.New("the issuer has another login for this person than before")
 	// ErrBegin says that a login by the issuer is not one that this browser began a
 	// moment ago: begin again.
 	ErrBegin = errors.New("this login was not begun here, or too long ago")
@@ -187,8 +190,8 @@ func hashed256(text string) string {
 // OIDCEnd lets in who comes back from the issuer: kept is what the browser's
 // cookie holds, state and code are of the address that it asks for. The account of
 // a person who was never here is made. The error is ErrBegin, ErrWrong, ErrNoRole,
-// an ErrSlow, or wraps ErrIssuerAway.
-func (d *Desk) OIDCEnd(ctx context.Context, kept, state, code string, from netip.Addr) (cookie string, s Session, err error) {
+// ErrRenamed, an ErrSlow, or wraps ErrIssuerAway.
+func (d *Desk) OIDCEnd(ctx context.Context, kept, state, code string, by Browser) (cookie string, s Session, err error) {
 	if d.issuer == nil {
 		return "", Session{}, ErrNoIssuer
 	}
@@ -198,7 +201,8 @@ func (d *Desk) OIDCEnd(ctx context.Context, kept, state, code string, from netip
 		d.logins.WithLabelValues(resultIssuerRefused).Inc()
 		return "", Session{}, ErrBegin
 	}
-	t, wait := d.slow.begin("", from, d.Now())
+	from := by.From
+	t, wait := d.slow.begin("", d.known(atIssuer, by.Keepsake), from, d.Now())
 	if wait > 0 {
 		d.logins.WithLabelValues(resultSlow).Inc()
 		return "", Session{}, ErrSlow{wait}
@@ -209,7 +213,7 @@ func (d *Desk) OIDCEnd(ctx context.Context, kept, state, code string, from netip
 		t.back()
 		d.logins.WithLabelValues(resultIssuerIn).Inc()
 		return d.begin(ctx, a, from, true)
-	case errors.Is(err, ErrWrong), errors.Is(err, ErrNoRole):
+	case errors.Is(err, ErrWrong), errors.Is(err, ErrNoRole), errors.Is(err, ErrRenamed):
 		d.logins.WithLabelValues(resultIssuerRefused).Inc()
 	default:
 		t.back()
@@ -224,10 +228,18 @@ func (d *Desk) vouched(ctx context.Context, b begun, code string, from netip.Add
 	if err != nil {
 		return ledger.StaffAccount{}, err
 	}
+	if err := d.sameLogin(ctx, p, from); err != nil {
+		return ledger.StaffAccount{}, err
+	}
 	a, err := d.Ledger.Staff(ctx, p.login)
 	known := err == nil
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		return a, err
+	}
+	if known && d.theirs(a, p) && len(p.roles) == 0 {
+		if err := d.takeRoles(ctx, a, from); err != nil {
+			return a, err
+		}
 	}
 	why, err := d.unfit(a, known, p)
 	if err != nil {
@@ -238,28 +250,119 @@ func (d *Desk) vouched(ctx context.Context, b begun, code string, from netip.Add
 		}
 		return a, err
 	}
-	now := d.Now().UTC().Truncate(time.Second)
+	if err := d.bind(ctx, p, from); err != nil {
+		return a, err
+	}
 	if !known {
-		if err := d.wrote(ctx, Actor{Who: p.login, From: addressText(from)}, "staff.add", p.login, "by the issuer; roles: "+strings.Join(roleNames(p.roles), ", ")); err != nil {
-			return a, err
-		}
-		a = ledger.StaffAccount{Login: p.login, Name: p.name, Roles: roleNames(p.roles), Issuer: d.issuer.Issuer, Subject: p.subject, CreatedAt: now, LastLogin: now}
-		return a, d.Ledger.AddStaff(ctx, a) // ErrStaffExists: another login of the same person at this moment, to be repeated
+		return d.addVouched(ctx, p, from)
 	}
 	return d.Ledger.ChangeStaff(ctx, p.login, func(a *ledger.StaffAccount) error {
 		if _, err := d.unfit(*a, true, p); err != nil {
 			return err
 		}
-		a.Name, a.Roles, a.LastLogin = p.name, roleNames(p.roles), now
+		a.Name, a.Roles, a.LastLogin = p.name, roleNames(p.roles), d.Now().UTC().Truncate(time.Second)
 		return nil
 	})
+}
+
+// addVouched makes the account of a person who was never here.
+func (d *Desk) addVouched(ctx context.Context, p person, from netip.Addr) (a ledger.StaffAccount, err error) {
+	if err := d.wrote(ctx, Actor{Who: p.login, From: addressText(from)}, "staff.add", p.login, "by the issuer; roles: "+strings.Join(roleNames(p.roles), ", ")); err != nil {
+		return a, err
+	}
+	now := d.Now().UTC().Truncate(time.Second)
+	a = ledger.StaffAccount{Login: p.login, Name: p.name, Roles: roleNames(p.roles), Issuer: d.issuer.Issuer, Subject: p.subject, CreatedAt: now, LastLogin: now}
+	return a, d.Ledger.AddStaff(ctx, a) // ErrStaffExists: another login of the same person at this moment, to be repeated
+}
+
+// theirs reports whether an account is that of a person of our issuer.
+func (d *Desk) theirs(a ledger.StaffAccount, p person) bool {
+	return a.Issuer == d.issuer.Issuer && a.Subject == p.subject
+}
+
+// sameLogin refuses a person who has an account of another login than the issuer gives
+// them now: the claim may be one that they change themselves, and one person must not
+// be two here. What they have not at the issuer any more, that account loses.
+func (d *Desk) sameLogin(ctx context.Context, p person, from netip.Addr) error {
+	bound, err := d.Ledger.StaffSubject(ctx, d.issuer.Issuer, p.subject)
+	if errors.Is(err, ledger.ErrNotFound) || err == nil && bound == p.login {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	a, err := d.Ledger.Staff(ctx, bound)
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return err
+	}
+	if err == nil && d.theirs(a, p) && len(p.roles) == 0 {
+		if err := d.takeRoles(ctx, a, from); err != nil {
+			return err
+		}
+	}
+	return d.renamed(ctx, bound, p, from)
+}
+
+func (d *Desk) renamed(ctx context.Context, bound string, p person, from netip.Addr) error {
+	d.refused(ctx, bound, from, "the issuer gives this person the login "+p.login+" now; `segell staff release "+bound+"` lets them have it")
+	return ErrRenamed
+}
+
+// bind binds a person to their login, for good unless Release unbinds them.
+func (d *Desk) bind(ctx context.Context, p person, from netip.Addr) error {
+	bound, err := d.Ledger.ClaimStaffSubject(ctx, d.issuer.Issuer, p.subject, p.login)
+	if err == nil && bound != p.login { // by another login of theirs at the same time
+		err = d.renamed(ctx, bound, p, from)
+	}
+	return err
+}
+
+// takeRoles takes from an account what the issuer has taken from its person: sessions
+// and tokens end too.
+func (d *Desk) takeRoles(ctx context.Context, a ledger.StaffAccount, from netip.Addr) error {
+	if len(a.Roles) == 0 {
+		return nil
+	}
+	if err := d.wrote(ctx, Actor{Who: a.Login, From: addressText(from)}, "staff.roles", a.Login, "by the issuer; roles: none"); err != nil {
+		return err
+	}
+	return d.change(ctx, a.Login, func(a *ledger.StaffAccount) error {
+		a.Roles = nil
+		a.EndAll()
+		return nil
+	})
+}
+
+// Release lets the person of an issuer's account come back under another login, after
+// they were given one there: this account is disabled, and the next login makes one of
+// the new login. ErrAccount: it is no issuer's account.
+func (d *Desk) Release(ctx context.Context, by Actor, login string) error {
+	a, err := d.account(ctx, login)
+	if err != nil {
+		return err
+	}
+	if a.Issuer == "" {
+		return fmt.Errorf("%w: its person does not log in at an issuer", ErrAccount)
+	}
+	by.Why = strings.TrimSuffix("the issuer's person is released; "+by.Why, "; ")
+	if err := d.Disable(ctx, by, login); err != nil {
+		return err
+	}
+	bound, err := d.Ledger.StaffSubject(ctx, a.Issuer, a.Subject)
+	if errors.Is(err, ledger.ErrNotFound) || err == nil && bound != login {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return d.Ledger.ReleaseStaffSubject(ctx, a.Issuer, a.Subject)
 }
 
 // unfit says why a person whom the issuer vouches for is not let in, in words for
 // the audit trail.
 func (d *Desk) unfit(a ledger.StaffAccount, known bool, p person) (why string, err error) {
 	switch {
-	case known && (a.Issuer != d.issuer.Issuer || a.Subject != p.subject):
+	case known && !d.theirs(a, p):
 		return "the login belongs to another account than the issuer's", ErrWrong
 	case known && a.Disabled:
 		return "the account is disabled", ErrWrong

@@ -8,11 +8,14 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -54,7 +57,7 @@ func TestARealIssuer(t *testing.T) {
 		return kept, address.Query()
 	}
 	end := func(kept string, back url.Values) (string, staff.Session, error) {
-		return h.OIDCEnd(ctx, kept, back.Get("state"), back.Get("code"), office)
+		return h.OIDCEnd(ctx, kept, back.Get("state"), back.Get("code"), staff.Browser{From: office})
 	}
 
 	kept, back := come("maria.puig")
@@ -80,7 +83,7 @@ func TestARealIssuer(t *testing.T) {
 		"another's code (PKCE stops it)":    {keptByJoan, joan.Get("state"), anna.Get("code"), staff.ErrWrong},
 		"a cookie that was never given out": {strings.Repeat("A", len(keptByJoan)), joan.Get("state"), joan.Get("code"), staff.ErrBegin},
 	} {
-		if err := third(h.OIDCEnd(ctx, c.kept, c.state, c.code, elsewhere)); !errors.Is(err, c.want) {
+		if err := third(h.OIDCEnd(ctx, c.kept, c.state, c.code, staff.Browser{From: elsewhere})); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -146,9 +149,28 @@ func TestAnAccountOfTheIssuers(t *testing.T) {
 	if s, err := h.Token(ctx, bearer); err != nil || s.May(staff.Act) {
 		t.Errorf("a token keeps %v, %v", s.Roles, err)
 	}
-	// None at all: she is not let in, and the trail says so.
-	if _, _, err := f.login(h, claims{"roles": []string{"boss"}}); !errors.Is(err, staff.ErrNoRole) {
-		t.Errorf("without a role: %v", err)
+	// None at all: she is not let in, what she had ends, and the trail says so.
+	for range 2 { // the second time there is nothing left to end
+		if _, _, err := f.login(h, claims{"roles": []string{"boss"}}); !errors.Is(err, staff.ErrNoRole) {
+			t.Errorf("without a role: %v", err)
+		}
+	}
+	h.wantEnded("without a role", cookie)
+	if s, err := h.Token(ctx, bearer); !errors.Is(err, staff.ErrNoSession) {
+		t.Errorf("a token outlives its owner's last role: %v, %v", s.Roles, err)
+	}
+	if a, err := h.Account(ctx, "maria"); err != nil || len(a.Roles) > 0 {
+		t.Errorf("the account keeps %v, %v", a.Roles, err)
+	}
+	// With a role again she comes back, and what had ended does not.
+	back, _, err := f.login(h, nil)
+	if err != nil {
+		t.Errorf("with a role again: %v", err)
+	}
+	h.wantAlive("with a role again", back)
+	h.wantEnded("with a role again", cookie)
+	if _, err := h.Token(ctx, bearer); !errors.Is(err, staff.ErrNoSession) {
+		t.Errorf("with a role again an old token is good: %v", err)
 	}
 	if err := h.Disable(ctx, operator, "maria"); err != nil {
 		t.Fatal(err)
@@ -158,7 +180,7 @@ func TestAnAccountOfTheIssuers(t *testing.T) {
 		t.Errorf("disabled: %v", err)
 	}
 	h.wantActs("staff.add maria by the issuer; roles: act", "staff.login maria issuer", "staff.refused maria wrong password", "staff.token_new operator roles: act; 2160 h", "staff.login maria issuer",
-		"staff.refused maria the issuer gives no role", "staff.disable operator", "staff.refused maria the account is disabled")
+		"staff.roles maria by the issuer; roles: none", "staff.refused maria the issuer gives no role", "staff.refused maria the issuer gives no role", "staff.login maria issuer", "staff.disable operator", "staff.refused maria the account is disabled")
 }
 
 // Nobody becomes somebody else by a login that the issuer lets them choose.
@@ -180,6 +202,120 @@ func TestAnotherPersonOfTheSameLogin(t *testing.T) {
 	}
 	h.wantActs("staff.add operator roles: act", "staff.refused joan the login belongs to another account than the issuer's", "staff.add maria by the issuer; roles: act", "staff.login maria issuer",
 		"staff.refused maria the login belongs to another account than the issuer's")
+}
+
+// One person of the issuer's has one account, whatever login they choose there; an
+// operator lets them have another one.
+func TestOnePersonHasOneAccount(t *testing.T) {
+	f := newForge(t)
+	h := f.house()
+	ctx := t.Context()
+	cookie, _, err := f.login(h, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	renamed := claims{"preferred_username": "zoe.font"}
+	if _, s, err := f.login(h, renamed); !errors.Is(err, staff.ErrRenamed) || s.Login != "" {
+		t.Errorf("another login of the same person: %+v, %v", s, err)
+	}
+	if _, err := h.Account(ctx, "zoe.font"); !errors.Is(err, staff.ErrNotFound) {
+		t.Errorf("an account of the other login: %v", err)
+	}
+	// In another process, at the same moment: one wins.
+	var in atomic.Int64
+	var all sync.WaitGroup
+	for n := range 4 {
+		all.Go(func() {
+			login := fmt.Sprintf("race%d", n)
+			if bound, err := h.Ledger.ClaimStaffSubject(ctx, f.server.URL, "another person", login); err != nil {
+				t.Error(err)
+			} else if bound == login {
+				in.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if in.Load() != 1 {
+		t.Errorf("one person is bound to %d logins", in.Load())
+	}
+	// Under the other login too the roles that were taken are taken here.
+	if _, _, err := f.login(h, claims{"preferred_username": "zoe.font", "roles": []string{}}); !errors.Is(err, staff.ErrRenamed) {
+		t.Errorf("another login, without a role: %v", err)
+	}
+	h.wantEnded("no role under another login", cookie)
+	if _, _, err := f.login(h, nil); err != nil {
+		t.Errorf("the login as before: %v", err)
+	}
+	// The issuer did rename her.
+	h.add("joan", staff.Look)
+	if err := h.Release(ctx, operator, "joan"); !errors.Is(err, staff.ErrAccount) {
+		t.Errorf("a local account: %v", err)
+	}
+	if err := h.Release(ctx, operator, "maria"); err != nil {
+		t.Fatal(err)
+	}
+	if _, s, err := f.login(h, renamed); err != nil || s.Login != "zoe.font" {
+		t.Errorf("released: %+v, %v", s, err)
+	}
+	if err := h.Enable(ctx, operator, "maria"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := f.login(h, nil); !errors.Is(err, staff.ErrRenamed) {
+		t.Errorf("the old login, enabled again: %v", err)
+	}
+	if err := h.Release(ctx, operator, "maria"); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := f.login(h, renamed); err != nil {
+		t.Errorf("released twice: %v", err)
+	}
+	named := 0
+	for _, act := range h.acts() {
+		if act == "staff.refused maria the issuer gives this person the login zoe.font now; `segell staff release maria` lets them have it" {
+			named++
+		}
+	}
+	if acts := strings.Join(h.acts(), "\n"); named != 2 || !strings.Contains(acts, "staff.disable operator the issuer's person is released") {
+		t.Errorf("the trail:\n%s", acts)
+	}
+}
+
+// The tokens of who does not come by the issuer any more stand still until they do.
+func TestATokenNeedsItsOwnerAtTheIssuer(t *testing.T) {
+	f := newForge(t)
+	h := f.house()
+	ctx := t.Context()
+	if _, _, err := f.login(h, nil); err != nil {
+		t.Fatal(err)
+	}
+	bearer, _, err := h.NewToken(ctx, operator, "maria", "report", nil, staff.TokenLifetimeMost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.clock.add(staff.IssuerWithin - time.Second)
+	if _, err := h.Token(ctx, bearer); err != nil {
+		t.Errorf("on the thirtieth day: %v", err)
+	}
+	h.clock.add(2 * time.Second)
+	if _, err := h.Token(ctx, bearer); !errors.Is(err, staff.ErrIssuerLogin) || !errors.Is(err, staff.ErrNoSession) || !strings.Contains(err.Error(), "30 days") {
+		t.Errorf("after it: %v", err)
+	}
+	f.age = time.Until(h.clock.now())
+	if _, _, err := f.login(h, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Token(ctx, bearer); err != nil {
+		t.Errorf("after a login there: %v", err)
+	}
+	// Who logs in here has no such limit.
+	h.add("joan", staff.Look)
+	if bearer, _, err = h.NewToken(ctx, operator, "joan", "report", nil, staff.TokenLifetimeMost); err != nil {
+		t.Fatal(err)
+	}
+	h.clock.add(300 * 24 * time.Hour)
+	if _, err := h.Token(ctx, bearer); err != nil {
+		t.Errorf("of a local account: %v", err)
+	}
 }
 
 // What an issuer, or somebody between, may say; and what is believed of it.
@@ -308,8 +444,10 @@ type forge struct {
 	server *httptest.Server
 	key    *ecdsa.PrivateKey
 	token  claims // the next ID token's
+	kept   string // the browser's keepsake
 
 	signer   jose.SigningKey
+	age      time.Duration // how far its clock is ahead
 	unsigned bool
 	without  bool   // gives no ID token
 	userinfo claims // nil: no such endpoint's answer
@@ -413,9 +551,9 @@ func (f *forge) login(h *house, change claims) (string, staff.Session, error) {
 		f.t.Errorf("asked: %s", redirect)
 	}
 	f.token = claims{"iss": f.server.URL, "aud": "console-app", "sub": "person-1", "preferred_username": "maria", "name": "Maria", "roles": []string{"act"},
-		"nonce": asked.Get("nonce"), "iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix()}
+		"nonce": asked.Get("nonce"), "iat": time.Now().Add(f.age).Unix(), "exp": time.Now().Add(f.age + time.Minute).Unix()}
 	maps.Copy(f.token, change)
 	maps.DeleteFunc(f.token, func(_ string, v any) bool { return v == nil })
 	defer h.settle() // so that the trail is in the order of the test
-	return h.OIDCEnd(context.Background(), kept, asked.Get("state"), "code", office)
+	return h.OIDCEnd(context.Background(), kept, asked.Get("state"), "code", staff.Browser{From: office, Keepsake: f.kept})
 }

@@ -26,9 +26,16 @@ const (
 )
 
 const (
-	passwordSalt    = 16 // bytes
-	passwordHash    = 32 // bytes
-	passwordsAtOnce = 2  // computed at a time: a flood of logins must not take the machine's memory
+	passwordSalt = 16 // bytes
+	passwordHash = 32 // bytes
+)
+
+// How many hashes are computed at a time, and how many logins may wait for theirs: a
+// flood of logins must not take the machine's memory, nor the time of who comes after.
+const (
+	strangersAtOnce = 2
+	knownAtOnce     = 1 // besides: who was here before waits behind no stranger
+	waitingMost     = 16
 )
 
 const (
@@ -126,16 +133,41 @@ func readHash(text string) (h hashed, ok bool) {
 
 // kiln computes hashes, a few at a time.
 type kiln struct {
-	places chan struct{}
-	salts  io.Reader
-	none   hashed // of no password: compared with where there is no account
+	strangers, knowns *oven
+	salts             io.Reader
+	none              hashed // of no password: compared with where there is no account
+}
+
+// oven has places for hashes, and a queue before it that is no longer than said.
+type oven struct{ places, queued chan struct{} }
+
+func newOven(places int) *oven {
+	return &oven{places: make(chan struct{}, places), queued: make(chan struct{}, places+waitingMost)}
+}
+
+// queue is to be called before anything is done that a flood would cost, and leave
+// when all is done: ErrBusy if the queue is full.
+func (o *oven) queue() (leave func(), err error) {
+	select {
+	case o.queued <- struct{}{}:
+		return func() { <-o.queued }, nil
+	default:
+		return nil, ErrBusy
+	}
+}
+
+func (k *kiln) oven(known bool) *oven {
+	if known {
+		return k.knowns
+	}
+	return k.strangers
 }
 
 // hashes counts them, for the test that no login costs more or less than another.
 var hashes atomic.Int64
 
 func newKiln(random io.Reader) (*kiln, error) {
-	k := &kiln{places: make(chan struct{}, passwordsAtOnce), salts: random}
+	k := &kiln{strangers: newOven(strangersAtOnce), knowns: newOven(knownAtOnce), salts: random}
 	salt, err := k.salt()
 	k.none = present(salt)
 	return k, err
@@ -150,10 +182,10 @@ func (k *kiln) salt() ([]byte, error) {
 }
 
 // burn computes a hash as soon as there is a place.
-func (k *kiln) burn(ctx context.Context, h hashed, password string) ([]byte, error) {
+func (o *oven) burn(ctx context.Context, h hashed, password string) ([]byte, error) {
 	select {
-	case k.places <- struct{}{}:
-		defer func() { <-k.places }()
+	case o.places <- struct{}{}:
+		defer func() { <-o.places }()
 		hashes.Add(1)
 		return h.of(password), nil
 	case <-ctx.Done():
@@ -161,21 +193,21 @@ func (k *kiln) burn(ctx context.Context, h hashed, password string) ([]byte, err
 	}
 }
 
-// hash makes the hash of a new password.
+// hash makes the hash of a new password, which only who was let in can ask for.
 func (k *kiln) hash(ctx context.Context, password string) (string, error) {
 	salt, err := k.salt()
 	if err != nil {
 		return "", err
 	}
 	h := present(salt)
-	h.sum, err = k.burn(ctx, h, password)
+	h.sum, err = k.knowns.burn(ctx, h, password)
 	return h.String(), err
 }
 
 // right reports whether a password is the one of a hash. Whatever the hash, "" and
 // a damaged one included, it computes one: the time tells nobody whether there is
 // an account.
-func (k *kiln) right(ctx context.Context, hash, password string) (bool, error) {
+func (k *kiln) right(ctx context.Context, o *oven, hash, password string) (bool, error) {
 	h, ok := readHash(hash)
 	if !ok {
 		h = k.none
@@ -183,6 +215,6 @@ func (k *kiln) right(ctx context.Context, hash, password string) (bool, error) {
 	if len(password) > 4*passwordMost { // never set as one, and costly to normalise
 		password, ok = "", false
 	}
-	sum, err := k.burn(ctx, h, password)
+	sum, err := o.burn(ctx, h, password)
 	return err == nil && subtle.ConstantTimeCompare(sum, h.sum) == 1 && ok, err
 }

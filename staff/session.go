@@ -46,8 +46,21 @@ func (s Session) ValidCSRF(token string) bool {
 	return s.CSRF != "" && subtle.ConstantTimeCompare([]byte(s.CSRF), []byte(token)) == 1
 }
 
-// cookieBytes is the size of a session's secret.
-const cookieBytes = 32
+const (
+	cookieBytes   = 32 // of a session's secret
+	sessionsMost  = 20 // of one account at a time: another one ends the oldest
+	cookiePurpose = "staff session"
+)
+
+// drawCookie draws the secret of a session. It is encrypted, so that what is no
+// cookie of ours is known without asking the bucket.
+func (d *Desk) drawCookie() (string, error) {
+	bits := make([]byte, cookieBytes)
+	if _, err := io.ReadFull(d.Random, bits); err != nil {
+		return "", fmt.Errorf("drawing a session: %w", err)
+	}
+	return d.Ledger.Refer(cookiePurpose, "", bits)
+}
 
 // begin begins a session of an account, with a cookie that was never used before.
 func (d *Desk) begin(ctx context.Context, a ledger.StaffAccount, from netip.Addr, issued bool) (cookie string, s Session, err error) {
@@ -61,17 +74,38 @@ func (d *Desk) begin(ctx context.Context, a ledger.StaffAccount, from netip.Addr
 	if err := d.wrote(ctx, Actor{Who: a.Login, From: addressText(from)}, "staff.login", a.Login, how); err != nil {
 		return "", Session{}, err
 	}
-	bits := make([]byte, cookieBytes)
-	if _, err := io.ReadFull(d.Random, bits); err != nil {
-		return "", Session{}, fmt.Errorf("drawing a session: %w", err)
+	if cookie, err = d.drawCookie(); err != nil {
+		return "", Session{}, err
 	}
-	cookie = base64.RawURLEncoding.EncodeToString(bits)
 	now := d.Now().UTC()
+	if err := d.makeRoom(ctx, a.Login, ledger.StaffLogin{ID: ledger.StaffSessionID(cookie), Begun: now}); err != nil {
+		return "", Session{}, err
+	}
 	kept := ledger.StaffSession{Login: a.Login, Epoch: a.Epoch, Begun: now, Seen: now, From: addressText(from), Issued: issued}
 	if err := d.Ledger.BeginStaffSession(ctx, cookie, kept); err != nil {
 		return "", Session{}, err
 	}
 	return cookie, d.describe(a, kept, cookie), nil
+}
+
+// makeRoom notes a session in its account, and ends the oldest that are too many.
+func (d *Desk) makeRoom(ctx context.Context, login string, fresh ledger.StaffLogin) error {
+	var over []ledger.StaffLogin
+	_, err := d.Ledger.ChangeStaff(ctx, login, func(a *ledger.StaffAccount) error {
+		a.Sessions = append(slices.DeleteFunc(a.Sessions, func(s ledger.StaffLogin) bool { return fresh.Begun.Sub(s.Begun) > d.Most }), fresh)
+		n := max(0, len(a.Sessions)-sessionsMost)
+		over, a.Sessions = a.Sessions[:n], a.Sessions[n:]
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, s := range over {
+		if err := d.Ledger.EndStaffSession(ctx, s.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *Desk) describe(a ledger.StaffAccount, kept ledger.StaffSession, cookie string) Session {
@@ -114,8 +148,8 @@ func (d *Desk) Peek(ctx context.Context, cookie string) (Session, error) {
 }
 
 func (d *Desk) session(ctx context.Context, cookie string, used bool) (Session, error) {
-	bits, err := base64.RawURLEncoding.Strict().DecodeString(cookie)
-	if err != nil || len(bits) != cookieBytes {
+	var bits []byte
+	if d.Ledger.Resolve(cookiePurpose, "", cookie, &bits) != nil || len(bits) != cookieBytes {
 		return Session{}, ErrNoSession
 	}
 	kept, err := d.Ledger.StaffSession(ctx, cookie)
@@ -165,10 +199,17 @@ func (d *Desk) End(ctx context.Context, cookie string) error {
 	if err := d.wrote(ctx, Actor{Who: s.Login, From: s.From}, "staff.logout", s.Login, ""); err != nil {
 		return err
 	}
-	return d.Ledger.EndStaffSession(ctx, cookie)
+	id := ledger.StaffSessionID(cookie)
+	if err := d.Ledger.EndStaffSession(ctx, id); err != nil {
+		return err
+	}
+	return d.change(ctx, s.Login, func(a *ledger.StaffAccount) error {
+		a.Sessions = slices.DeleteFunc(a.Sessions, func(s ledger.StaffLogin) bool { return s.ID == id })
+		return nil
+	})
 }
 
-// EndAll ends every session of an account, wherever it was begun.
+// EndAll ends every session and token of an account, wherever it was begun.
 func (d *Desk) EndAll(ctx context.Context, by Actor, login string) error {
 	if _, err := d.account(ctx, login); err != nil {
 		return err
@@ -177,7 +218,7 @@ func (d *Desk) EndAll(ctx context.Context, by Actor, login string) error {
 		return err
 	}
 	return d.change(ctx, login, func(a *ledger.StaffAccount) error {
-		a.Epoch++
+		a.EndAll()
 		return nil
 	})
 }

@@ -47,8 +47,8 @@ func TestASessionLastsNoLongerThanMost(t *testing.T) {
 	h.wantEnded("most", cookie)
 }
 
-// Each of these ends every session of the account, in another process too, and
-// nobody else's.
+// Each of these ends every session and token of the account, in another process too,
+// and nobody else's.
 func TestWhatEndsSessions(t *testing.T) {
 	for what, act := range map[string]func(h *house) error{
 		"end-sessions": func(h *house) error { return h.EndAll(h.t.Context(), operator, "maria") },
@@ -60,6 +60,10 @@ func TestWhatEndsSessions(t *testing.T) {
 			return second(h.SetPassword(h.t.Context(), operator, "maria", "un altre mot de pas"))
 		},
 		"the factor gone": func(h *house) error { return h.DropTOTP(h.t.Context(), operator, "maria") },
+		"a factor set up": func(h *house) error { h.enrol("maria"); return nil },
+		"another password of her own": func(h *house) error {
+			return third(h.ChangePassword(h.t.Context(), "maria", secret, "un altre mot de pas", office))
+		},
 	} {
 		h := newHouse(t, nil)
 		h.add("maria", staff.Act)
@@ -70,6 +74,7 @@ func TestWhatEndsSessions(t *testing.T) {
 		if first == again {
 			t.Fatal("two sessions have one cookie")
 		}
+		bearer, _ := h.token()
 		elsewhere := h.desk()
 		if _, err := elsewhere.Session(t.Context(), first); err != nil {
 			t.Errorf("%s: before, in another process: %v", what, err)
@@ -80,6 +85,12 @@ func TestWhatEndsSessions(t *testing.T) {
 		h.wantEnded(what, first, again)
 		if _, err := elsewhere.Session(t.Context(), first); !errors.Is(err, staff.ErrNoSession) {
 			t.Errorf("%s: in another process the session goes on", what)
+		}
+		if _, err := elsewhere.Token(t.Context(), bearer); !errors.Is(err, staff.ErrNoSession) {
+			t.Errorf("%s: the token is good: %v", what, err)
+		}
+		if left, err := h.Tokens(t.Context(), "maria"); err != nil || len(left) > 0 {
+			t.Errorf("%s: tokens that are shown as good: %v, %v", what, left, err)
 		}
 		h.wantAlive(what, other)
 	}
@@ -130,6 +141,57 @@ func TestAPersonChangesThePassword(t *testing.T) {
 		t.Errorf("the old password: %v", err)
 	}
 	h.in("maria", "un altre mot de pas", "")
+}
+
+// An account has so many sessions and no more: another one ends the oldest. Those that
+// somebody logged out of, or that ended long ago, take nobody's place.
+func TestSessionsOfOneAccount(t *testing.T) {
+	h := newHouse(t, nil)
+	h.add("maria", staff.Act)
+	h.add("joan", staff.Act)
+	other, _ := h.in("joan", secret, "")
+	var cookies []string
+	for range staff.SessionsMost {
+		cookie, _ := h.in("maria", secret, "")
+		cookies = append(cookies, cookie)
+	}
+	for range 2 { // into the place that was left
+		if err := h.End(t.Context(), cookies[len(cookies)-1]); err != nil {
+			t.Fatal(err)
+		}
+		cookies[len(cookies)-1], _ = h.in("maria", secret, "")
+	}
+	h.wantAlive("as many as may be", cookies[0])
+	fresh, _ := h.in("maria", secret, "")
+	h.wantEnded("one too many", cookies[0])
+	for _, cookie := range append(cookies[1:], fresh, other) {
+		h.wantAlive("one too many", cookie)
+	}
+	h.clock.add(staff.DefaultMost + time.Minute)
+	for range staff.SessionsMost - 1 {
+		h.in("maria", secret, "")
+	}
+	if a, err := h.Ledger.Staff(t.Context(), "maria"); err != nil || len(a.Sessions) != staff.SessionsMost-1 {
+		t.Errorf("%d sessions are noted, %v", len(a.Sessions), err)
+	}
+}
+
+// What is no cookie of ours is refused without asking the bucket: it costs nothing to
+// be asked for many.
+func TestForgedCookiesCostNothing(t *testing.T) {
+	h := newHouse(t, nil)
+	h.add("maria", staff.Act)
+	cookie, _ := h.in("maria", secret, "")
+	asked := 0
+	h.bucket.Fault = func(string, string) error { asked++; return nil }
+	h.wantEnded("forged", strings.Repeat("A", 43), strings.Repeat("A", len(cookie)), cookie[:len(cookie)-2]+"AA", "B"+cookie[1:], strings.Repeat("A", 1<<20))
+	if asked > 0 {
+		t.Errorf("the bucket was asked %d times", asked)
+	}
+	h.wantAlive("its own", cookie)
+	if asked != 2 {
+		t.Errorf("for a good one the bucket was asked %d times: the test does not count", asked)
+	}
 }
 
 func TestCookiesThatAreNone(t *testing.T) {
@@ -193,8 +255,16 @@ func TestARequiredSecondFactor(t *testing.T) {
 	if err := third(h.NewToken(t.Context(), operator, "maria", "x", nil, 0)); !errors.Is(err, staff.ErrAccount) {
 		t.Errorf("a token without a second factor: %v", err)
 	}
-	h.enrol("maria")
-	if s := h.wantAlive("enrolled", cookie); s.MustEnroll || !s.May(staff.Act) {
+	e, err := h.BeginTOTP(t.Context(), "maria")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, _, err := h.EnrolTOTP(t.Context(), "maria", e.Reference, h.code(e, 0), office)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.wantEnded("enrolled", cookie)
+	if s := h.wantAlive("enrolled", fresh); s.MustEnroll || !s.May(staff.Act) {
 		t.Errorf("with one: %+v", s)
 	}
 }

@@ -12,10 +12,11 @@ import (
 // by address, whatever the login; by login, whatever the address; and by login
 // for wrong codes after a right password, which only somebody gets to who has it.
 //
-// The bounds are short for addresses and logins, so that nobody is locked out by
-// another who tries: from an address of his own somebody waits half a minute at
-// most. And who got in from an address before is not slowed there by what others
-// try from elsewhere.
+// The bounds are short for addresses and logins. Still, a stranger who never stops
+// asking can take every moment at which a try is judged. So who tries from a browser
+// that its person got in with before (see keepsake.go), or within a session, is
+// counted apart, and by that alone: no stranger can slow them, and with a stolen
+// keepsake or session tries are as few as without.
 
 // brake is how wrong tries slow down the next ones.
 type brake struct {
@@ -53,17 +54,15 @@ type brakes struct {
 	mu        sync.Mutex
 	addresses brake
 	logins    brake
-	codes     brake
-	familiar  memory[time.Time] // login and address of who got in, and when
+	known     brake // by keepsake, or by login within sessions
+	codes     brake // by login, or by keepsake
 }
-
-// familiarFor is how long an address is familiar after a login.
-const familiarFor = 30 * 24 * time.Hour
 
 func newBrakes() *brakes {
 	return &brakes{
 		addresses: brake{free: 10, most: time.Minute, forget: 3 * time.Minute},
 		logins:    brake{free: 5, most: 30 * time.Second, forget: 3 * time.Minute},
+		known:     brake{free: 5, most: 30 * time.Second, forget: 3 * time.Minute},
 		codes:     brake{free: 5, most: 15 * time.Minute, forget: 30 * time.Minute},
 	}
 }
@@ -72,8 +71,7 @@ func newBrakes() *brakes {
 // that many at once are slowed as many one after another are.
 type try struct {
 	brakes  *brakes
-	login   string
-	network string
+	who     string // login, or the id of a keepsake
 	charged []charge
 }
 
@@ -83,17 +81,26 @@ type charge struct {
 }
 
 // begin counts a try, or says how long it must wait. A try that must wait does
-// not count: it makes nobody wait longer.
-func (b *brakes) begin(login string, from netip.Addr, now time.Time) (*try, time.Duration) {
+// not count: it makes nobody wait longer. known is the id of the keepsake that was
+// shown, if any; login is empty where the issuer says who it is.
+func (b *brakes) begin(login, known string, from netip.Addr, now time.Time) (*try, time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	t := &try{brakes: b, login: login, network: network(from)}
-	charges := []charge{{&b.addresses, t.network}}
-	if at, known := b.familiar.get(t.place()); login != "" && !(known && now.Sub(at) < familiarFor) {
+	if known != "" {
+		t := &try{brakes: b, who: known}
+		return t, t.charge(now, charge{&b.known, known})
+	}
+	t := &try{brakes: b, who: login}
+	charges := []charge{{&b.addresses, network(from)}}
+	if login != "" {
 		charges = append(charges, charge{&b.logins, login})
 	}
 	return t, t.charge(now, charges...)
 }
+
+// inSession stands for a keepsake where somebody is logged in and proves themselves
+// once more.
+func inSession(login string) string { return "session of " + login }
 
 // charge counts a try with all of some brakes or with none. The lock is held.
 func (t *try) charge(now time.Time, all ...charge) time.Duration {
@@ -117,7 +124,7 @@ func (t *try) charge(now time.Time, all ...charge) time.Duration {
 func (t *try) code(now time.Time) time.Duration {
 	t.brakes.mu.Lock()
 	defer t.brakes.mu.Unlock()
-	return t.charge(now, charge{&t.brakes.codes, t.login})
+	return t.charge(now, charge{&t.brakes.codes, t.who})
 }
 
 // back says that the try was not wrong.
@@ -130,17 +137,6 @@ func (t *try) back() {
 	}
 	t.charged = nil
 }
-
-// in says that the try was right.
-func (t *try) in(now time.Time) {
-	t.back()
-	t.brakes.mu.Lock()
-	defer t.brakes.mu.Unlock()
-	t.brakes.familiar.put(t.place(), now)
-}
-
-// place names who tries and where.
-func (t *try) place() string { return t.login + " " + t.network }
 
 // network is what counts as one address: an IPv4 address, or the /64 that an IPv6
 // subscriber has to choose addresses from.

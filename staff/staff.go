@@ -117,6 +117,7 @@ const (
 	resultIn            = "in"
 	resultWrong         = "wrong"
 	resultSlow          = "slow"
+	resultBusy          = "busy"
 	resultCodeNeeded    = "code_needed"
 	resultIssuerIn      = "issuer_in"
 	resultIssuerRefused = "issuer_refused"
@@ -126,7 +127,7 @@ const (
 func (d *Desk) count() error {
 	d.logins = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "segell_staff_logins_total", Help: "Logins of staff at the console, by what became of them."}, []string{"result"})
-	for _, result := range []string{resultIn, resultWrong, resultSlow, resultCodeNeeded, resultIssuerIn, resultIssuerRefused, resultIssuerAway} {
+	for _, result := range []string{resultIn, resultWrong, resultSlow, resultBusy, resultCodeNeeded, resultIssuerIn, resultIssuerRefused, resultIssuerAway} {
 		d.logins.WithLabelValues(result) // so that a rate can be taken from the first on
 	}
 	if d.Metrics == nil {

@@ -125,6 +125,11 @@ func (h *house) add(login string, roles ...staff.Role) {
 	}
 }
 
+// Login is one from a browser that nobody got in with before.
+func (h *house) Login(ctx context.Context, login, password, code string, from netip.Addr) (string, staff.Session, error) {
+	return h.Desk.Login(ctx, login, password, code, staff.Browser{From: from})
+}
+
 func (h *house) in(login, password, code string) (cookie string, s staff.Session) {
 	h.t.Helper()
 	cookie, s, err := h.Login(h.t.Context(), login, password, code, office)

@@ -2,6 +2,7 @@ package staff
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,7 @@ const (
 const (
 	tokenPrefix = "segell_staff_" // so that scanners for lost secrets know it
 	tokenBytes  = 20
+	tokenDigits = 32 // of its secret, before its mark
 	tokensMost  = 20 // of one account
 )
 
@@ -65,9 +67,10 @@ func (d *Desk) NewToken(ctx context.Context, by Actor, login, name string, roles
 	if err := d.wrote(ctx, by, "staff.token_new", login, detail); err != nil {
 		return "", Token{}, err
 	}
-	bearer = tokenPrefix + strings.ToLower(base32Text.EncodeToString(bits))
+	secret := strings.ToLower(base32Text.EncodeToString(bits))
+	bearer = tokenPrefix + secret + d.Ledger.StaffTokenMark(secret)
 	now := d.Now().UTC().Truncate(time.Second)
-	kept, err := d.Ledger.KeepStaffToken(ctx, bearer, ledger.StaffToken{Login: login, Name: name, Roles: names, CreatedAt: now, ExpiresAt: now.Add(lifetime)})
+	kept, err := d.Ledger.KeepStaffToken(ctx, bearer, ledger.StaffToken{Login: login, Name: name, Roles: names, Epoch: a.Epoch, CreatedAt: now, ExpiresAt: now.Add(lifetime)})
 	if err != nil {
 		return "", Token{}, err
 	}
@@ -93,7 +96,7 @@ func (d *Desk) checkToken(ctx context.Context, a ledger.StaffAccount, name strin
 	case lifetime < time.Hour || lifetime > TokenLifetimeMost:
 		return fmt.Errorf("%w: a token lasts from an hour to %d days", ErrAccount, int(TokenLifetimeMost.Hours()/24))
 	}
-	tokens, err := d.Ledger.StaffTokens(ctx, a.Login)
+	tokens, err := d.goodTokens(ctx, a)
 	if err == nil && len(tokens) >= tokensMost {
 		err = fmt.Errorf("%w: it has %d tokens already: revoke one first", ErrAccount, len(tokens))
 	}
@@ -103,12 +106,30 @@ func (d *Desk) checkToken(ctx context.Context, a ledger.StaffAccount, name strin
 // may reports whether an account may do what needs a role.
 func may(a ledger.StaffAccount, r Role) bool { return Session{Roles: rolesOf(a.Roles)}.May(r) }
 
+// Drew reports whether a text is a token that was drawn here, whatever has become of
+// it. It asks the bucket nothing: who makes tokens up costs nothing.
+func (d *Desk) Drew(bearer string) bool {
+	text, ok := strings.CutPrefix(bearer, tokenPrefix)
+	if !ok || len(text) < tokenDigits {
+		return false
+	}
+	return subtle.ConstantTimeCompare([]byte(text[tokenDigits:]), []byte(d.Ledger.StaffTokenMark(text[:tokenDigits]))) == 1
+}
+
+// IssuerWithin is how long the tokens of somebody whom an issuer vouches for are good
+// after their last login there: who left the institution comes there no more.
+const IssuerWithin = 30 * 24 * time.Hour
+
+// ErrIssuerLogin says that a token stands still until its owner logs in at the issuer
+// again. It is an ErrNoSession.
+var ErrIssuerLogin = fmt.Errorf("%w: the owner of the token has not logged in at the issuer for %d days", ErrNoSession, int(IssuerWithin.Hours()/24))
+
 // Token returns what a program with a personal token may do: ErrNoSession if the
-// token is none, has expired or was revoked, or its account is disabled. It may do
-// what both the token and its account may.
+// token is none, has expired or was revoked, its account is disabled or all of its
+// sessions were ended since; ErrIssuerLogin. It may do what both the token and its
+// account may.
 func (d *Desk) Token(ctx context.Context, bearer string) (Session, error) {
-	secret, ok := strings.CutPrefix(bearer, tokenPrefix)
-	if !ok || len(secret) != base32Text.EncodedLen(tokenBytes) {
+	if !d.Drew(bearer) {
 		return Session{}, ErrNoSession
 	}
 	t, err := d.Ledger.StaffToken(ctx, bearer)
@@ -122,8 +143,11 @@ func (d *Desk) Token(ctx context.Context, bearer string) (Session, error) {
 	if err != nil {
 		return Session{}, noSession(err)
 	}
-	if a.Disabled {
+	switch {
+	case a.Disabled || a.Epoch != t.Epoch:
 		return Session{}, ErrNoSession
+	case a.Issuer != "" && d.Now().Sub(a.LastLogin) > IssuerWithin:
+		return Session{}, ErrIssuerLogin
 	}
 	roles := slices.DeleteFunc(rolesOf(t.Roles), func(r Role) bool { return !may(a, r) })
 	return Session{Login: a.Login, Name: a.Name, Roles: roles, Language: a.Language, Begun: t.CreatedAt, Ends: t.ExpiresAt,
@@ -132,16 +156,21 @@ func (d *Desk) Token(ctx context.Context, bearer string) (Session, error) {
 
 // Tokens lists the tokens of an account that are good, oldest first.
 func (d *Desk) Tokens(ctx context.Context, login string) ([]Token, error) {
-	if _, err := d.account(ctx, login); err != nil {
+	a, err := d.account(ctx, login)
+	if err != nil {
 		return nil, err
 	}
-	kept, err := d.Ledger.StaffTokens(ctx, login)
+	return d.goodTokens(ctx, a)
+}
+
+func (d *Desk) goodTokens(ctx context.Context, a ledger.StaffAccount) ([]Token, error) {
+	kept, err := d.Ledger.StaffTokens(ctx, a.Login)
 	if err != nil {
 		return nil, err
 	}
 	all := []Token{}
 	for _, t := range kept {
-		if d.Now().Before(t.ExpiresAt) {
+		if d.Now().Before(t.ExpiresAt) && t.Epoch == a.Epoch {
 			all = append(all, tokenOf(t))
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -77,6 +78,7 @@ type Enrolment struct {
 // enrolment is what the reference holds, encrypted.
 type enrolment struct {
 	Secret []byte    `json:"secret"`
+	Epoch  int64     `json:"epoch"` // of the account: setting it up raises it, so that this serves once
 	At     time.Time `json:"at"`
 }
 
@@ -86,14 +88,15 @@ const enrolmentPurpose = "staff totp"
 // ConfirmTOTP. Whoever does it for themselves must have proved their password
 // (Prove) a moment ago.
 func (d *Desk) BeginTOTP(ctx context.Context, login string) (Enrolment, error) {
-	if _, err := d.local(ctx, login); err != nil {
+	a, err := d.local(ctx, login)
+	if err != nil {
 		return Enrolment{}, err
 	}
 	secret := make([]byte, totpSecret)
 	if _, err := io.ReadFull(d.Random, secret); err != nil {
 		return Enrolment{}, fmt.Errorf("drawing a second factor: %w", err)
 	}
-	reference, err := d.Ledger.Refer(enrolmentPurpose, login, enrolment{secret, d.Now()})
+	reference, err := d.Ledger.Refer(enrolmentPurpose, login, enrolment{secret, a.Epoch, d.Now()})
 	if err != nil {
 		return Enrolment{}, err
 	}
@@ -111,34 +114,60 @@ func otpauth(institution, login, secret string) string {
 
 // ConfirmTOTP sets the second factor up that BeginTOTP drew, in place of one
 // before, if code is its code now: ErrWrong if not, ErrEnrolment if it must be
-// begun again.
+// begun again. The account's sessions and tokens end: they were had without it.
 func (d *Desk) ConfirmTOTP(ctx context.Context, by Actor, login, reference, code string) error {
+	_, err := d.confirmTOTP(ctx, by, login, reference, code)
+	return err
+}
+
+// EnrolTOTP is ConfirmTOTP for somebody who is logged in: a fresh session begins.
+func (d *Desk) EnrolTOTP(ctx context.Context, login, reference, code string, from netip.Addr) (cookie string, s Session, err error) {
+	a, err := d.confirmTOTP(ctx, Actor{Who: login, From: addressText(from)}, login, reference, code)
+	if err != nil {
+		return "", Session{}, err
+	}
+	if a.Disabled {
+		return "", Session{}, ErrWrong
+	}
+	return d.begin(ctx, a, from, false)
+}
+
+func (d *Desk) confirmTOTP(ctx context.Context, by Actor, login, reference, code string) (ledger.StaffAccount, error) {
 	var begun enrolment
 	now := d.Now()
 	if d.Ledger.Resolve(enrolmentPurpose, login, reference, &begun) != nil || now.Sub(begun.At) > enrolWithin {
-		return ErrEnrolment
+		return ledger.StaffAccount{}, ErrEnrolment
 	}
-	if _, err := d.local(ctx, login); err != nil {
-		return err
+	a, err := d.local(ctx, login)
+	if err != nil {
+		return a, err
+	}
+	if a.Epoch != begun.Epoch {
+		return a, ErrEnrolment
 	}
 	step, ok := totpStep(begun.Secret, digits(code), now, 0)
 	if !ok {
-		return ErrWrong
+		return a, ErrWrong
 	}
 	if err := d.wrote(ctx, by, "staff.totp_set", login, ""); err != nil {
-		return err
+		return a, err
 	}
 	if err := d.Ledger.KeepStaffTOTP(ctx, login, begun.Secret); err != nil {
-		return err
+		return a, err
 	}
-	return d.change(ctx, login, func(a *ledger.StaffAccount) error {
+	a, err = d.Ledger.ChangeStaff(ctx, login, func(a *ledger.StaffAccount) error {
+		if a.Epoch != begun.Epoch { // by another at the same time
+			return ErrEnrolment
+		}
 		a.TOTP, a.TOTPStep = true, step
+		a.EndAll()
 		return nil
 	})
+	return a, notFound(err)
 }
 
 // DropTOTP takes the second factor of an account away, as when the telephone is
-// lost, and ends its sessions.
+// lost, and ends its sessions and its tokens.
 func (d *Desk) DropTOTP(ctx context.Context, by Actor, login string) error {
 	if _, err := d.local(ctx, login); err != nil {
 		return err
@@ -147,7 +176,8 @@ func (d *Desk) DropTOTP(ctx context.Context, by Actor, login string) error {
 		return err
 	}
 	err := d.change(ctx, login, func(a *ledger.StaffAccount) error {
-		a.TOTP, a.Epoch = false, a.Epoch+1 // the step stays: a code that was used opens nothing later
+		a.TOTP = false // the step stays: a code that was used opens nothing later
+		a.EndAll()
 		return nil
 	})
 	if err != nil {

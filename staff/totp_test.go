@@ -92,6 +92,51 @@ func TestASecondFactorIsSetUp(t *testing.T) {
 	}
 }
 
+// A reference serves once, and not after anything else has changed; who sets a factor
+// up within a session goes on in a fresh one.
+func TestAnEnrolmentServesOnce(t *testing.T) {
+	h := newHouse(t, nil)
+	ctx := t.Context()
+	h.add("maria", staff.Act)
+	stolen, _ := h.in("maria", secret, "")
+	e, err := h.BeginTOTP(ctx, "maria")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := h.code(e, 0)
+	fresh, s, err := h.EnrolTOTP(ctx, "maria", e.Reference, code, office)
+	if err != nil || !s.May(staff.Act) {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	h.wantEnded("begun with the password alone", stolen)
+	h.wantAlive("the one that set it up", fresh)
+	again := func(what string) {
+		t.Helper()
+		if err := h.ConfirmTOTP(ctx, operator, "maria", e.Reference, code); !errors.Is(err, staff.ErrEnrolment) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	again("at once")
+	if err := h.DropTOTP(ctx, operator, "maria"); err != nil {
+		t.Fatal(err)
+	}
+	again("after the factor was dropped")
+	if _, err := h.Ledger.StaffTOTP(ctx, "maria"); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("the secret that was dropped is back: %v", err)
+	}
+	if a, err := h.Account(ctx, "maria"); err != nil || a.HasTOTP {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if e, err = h.BeginTOTP(ctx, "maria"); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.EndAll(ctx, operator, "maria"); err != nil {
+		t.Fatal(err)
+	}
+	code = h.code(e, 0)
+	again("begun by a session that was ended")
+}
+
 // A code opens once: not again, not after a later one, not in two processes at
 // once.
 func TestAStepIsNeverUsedTwice(t *testing.T) {
@@ -122,7 +167,7 @@ func TestAStepIsNeverUsedTwice(t *testing.T) {
 	for range 4 {
 		other := h.desk()
 		all.Go(func() {
-			if err := third(other.Login(ctx, "maria", secret, next, office)); err == nil {
+			if err := third(other.Login(ctx, "maria", secret, next, staff.Browser{From: office})); err == nil {
 				in.Add(1)
 			} else if !errors.Is(err, staff.ErrWrong) {
 				t.Errorf("at once: %v", err)
@@ -186,7 +231,7 @@ func TestAFactorThatCannotBeRead(t *testing.T) {
 	if h.ledger.Keyset, err = ledger.ReadKeyset(text); err != nil {
 		t.Fatal(err)
 	}
-	if err := third(h.desk().Login(t.Context(), "maria", secret, h.code(e, 0), office)); !errors.Is(err, ledger.ErrKeyUnknown) {
+	if err := third(h.desk().Login(t.Context(), "maria", secret, h.code(e, 0), staff.Browser{From: office})); !errors.Is(err, ledger.ErrKeyUnknown) {
 		t.Errorf("another keyset: %v", err)
 	}
 	if err := h.Ledger.DropStaffTOTP(t.Context(), "maria"); err != nil {

@@ -24,13 +24,14 @@ import (
 type staffCmd struct {
 	Add      staffAddCmd      `cmd:"" help:"Make an account; its password is read, or drawn with --draw."`
 	List     staffListCmd     `cmd:"" help:"Who may log in to the console, and as what."`
-	Password staffPasswordCmd `cmd:"" help:"Give an account another password, read or drawn; its sessions end."`
+	Password staffPasswordCmd `cmd:"" help:"Give an account another password, read or drawn; its sessions and tokens end."`
 	Roles    staffRolesCmd    `cmd:"" help:"Give an account other roles: look, act, audit."`
 	Disable  staffDisableCmd  `cmd:"" help:"Let somebody in no more: sessions end, tokens are revoked."`
 	Enable   staffEnableCmd   `cmd:"" help:"Let somebody in again."`
-	TOTP     staffTOTPCmd     `cmd:"" name:"totp" help:"Set up an account's second factor, or take it away with --drop."`
+	TOTP     staffTOTPCmd     `cmd:"" name:"totp" help:"Set up an account's second factor, or take it away with --drop; its sessions and tokens end."`
 	Token    staffTokenCmd    `cmd:"" help:"Personal tokens for the staff API: make, list and revoke them."`
-	End      staffEndCmd      `cmd:"" name:"end-sessions" help:"End every session of an account."`
+	End      staffEndCmd      `cmd:"" name:"end-sessions" help:"End every session and token of an account."`
+	Release  staffReleaseCmd  `cmd:"" help:"Let the person of an issuer's account come back under another login, which the issuer gives them now; this account is disabled."`
 }
 
 // accounts is what these commands speak with.
@@ -329,9 +330,26 @@ func (c staffEndCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 	return a.answer(c.Login, a.words["sessions ended"], c.Login)
 }
 
+type staffReleaseCmd struct{ changing }
+
+func (c staffReleaseCmd) Run(s *Settings, out *output, log *slog.Logger) error {
+	a, err := s.accounts(out, log)
+	if err != nil {
+		return err
+	}
+	err = a.Release(background(), c.actor(), c.Login)
+	if errors.Is(err, desk.ErrAccount) {
+		return errorWithHint{fmt.Errorf(a.words["not external"], c.Login), a.words["list hint"], failed}
+	}
+	if err != nil {
+		return a.fault(c.Login, err)
+	}
+	return a.answer(c.Login, a.words["released"], c.Login)
+}
+
 type staffTOTPCmd struct {
 	changing
-	Drop bool `help:"Take the second factor away, as when the telephone is lost; the sessions end."`
+	Drop bool `help:"Take the second factor away, as when the telephone is lost; sessions and tokens end."`
 }
 
 func (c staffTOTPCmd) Run(s *Settings, out *output, log *slog.Logger) error {
