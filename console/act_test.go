@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"segell/ledger"
+	"segell/storage"
 )
 
 // acted returns who did what to a request, and why.
@@ -47,7 +48,7 @@ func TestActsOnOneRequest(t *testing.T) {
 
 	page := anna.get("/requests/" + failed.ID)
 	wants(t, page, http.StatusOK, failed.Number, "A. C. G.", "•••••4A", "L&#39;autoritat de segell de temps", "Intent 2: no ha sortit bé", "503", "tsa_away",
-		`href="/runbooks/tsa_away"`, `href="/causes/`, "Sol·licitud acceptada")
+		`href="/runbooks/tsa_away?request=`, `href="/causes/`, "Sol·licitud acceptada")
 
 	for _, c := range []struct {
 		act   string
@@ -103,10 +104,75 @@ func TestActsOnOneRequest(t *testing.T) {
 		})
 	}
 	wants(t, anna.get("/requests/"+old.ID), http.StatusOK, newer.Number, "Document substituït")
+	cancelled := anna.get("/requests/" + waiting.ID)
+	wants(t, cancelled, http.StatusOK, "Motiu: Es va enviar per error: it is mended", "els intents d’abans no es conserven")
+	inOrder(t, cancelled, "Sol·licitud acceptada", "ha anul·lat la sol·licitud", "<strong>Sol·licitud anul·lada")
+	inOrder(t, anna.get("/requests/"+gone.ID), "Document fet i segellat", "ha retirat el document", "<strong>Document retirat")
 	wants(t, anna.get("/requests/0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e"), http.StatusNotFound, "No hi ha cap sol·licitud")
 	wants(t, anna.get("/requests/..%2F"), http.StatusNotFound)
 	if look := o.login("mira").get("/requests/" + failed.ID); strings.Contains(look.main(), "<form") || !strings.Contains(look.body, "cal un compte que pugui actuar") {
 		t.Error("who may only look is offered acts")
+	}
+}
+
+// inOrder fails unless the timeline of a page has these one after another.
+func inOrder(t *testing.T, page reply, texts ...string) {
+	t.Helper()
+	_, rest, _ := strings.Cut(page.body, `<ol class="timeline">`)
+	for _, text := range texts {
+		_, after, found := strings.Cut(rest, text)
+		if !found {
+			t.Errorf("%q does not come in its place among %q:\n%s", text, texts, page.main())
+			return
+		}
+		rest = after
+	}
+}
+
+// What no retry mends is taken back: the pages offer that first, counted, and say
+// with what reason. A request that cannot be read is called by what the index knew.
+func TestWhatACancelEnds(t *testing.T) {
+	o := newOffice(t, well)
+	glyph, damaged := o.accept("coverage_certificate", "COB"), o.accept("coverage_certificate", "COB")
+	o.eventually("the index knows both", func() bool {
+		counts, err := o.index.Counts(t.Context())
+		return err == nil && counts[ledger.StateAccepted] == 2
+	})
+	for info, err := range o.bucket.List(t.Context(), "requests/", "") {
+		o.must(err)
+		if strings.HasSuffix(info.Key, damaged.ID) {
+			_, err := o.bucket.Write(t.Context(), info.Key, []byte("no request"), storage.Put{})
+			o.must(err)
+		}
+	}
+	o.fail(glyph, ledger.StageRender, "missing_glyph", "no font has U+13000")
+	unread := damaged
+	unread.Kind, unread.Number = "", "" // a worker that cannot read it knows neither
+	o.fail(unread, ledger.StageRead, "ledger_damaged", "it is no request")
+	o.settle(2, 0)
+	anna := o.login("anna")
+	wants(t, anna.get("/requests/"+damaged.ID), http.StatusOK, "<h1>Certificat de cobertura sanitària</h1>", damaged.Number)
+	page := anna.get("/requests/" + glyph.ID)
+	wants(t, page, http.StatusOK, `<a class="button" href="#cancel-why">`, "?request="+glyph.ID)
+	if strings.Index(page.body, `id="cancel"`) > strings.Index(page.body, `id="retry"`) {
+		t.Error("a retry stands before the cancel that its cause asks for")
+	}
+	groups, err := o.index.Groups(t.Context())
+	o.must(err)
+	for _, group := range groups {
+		if group.Cause != "missing_glyph" {
+			continue
+		}
+		cause := anna.get("/causes/" + group.ID)
+		wants(t, cause, http.StatusOK, "Compteu-los per anul·lar-los", "/runbooks/missing_glyph?group="+group.ID)
+		if strings.Index(cause.body, `id="cancel"`) > strings.Index(cause.body, `id="retry"`) {
+			t.Error("a retry stands before the cancel that the cause asks for")
+		}
+		wants(t, anna.get("/runbooks/missing_glyph?group="+group.ID), http.StatusOK, `href="/causes/`+group.ID+`"`)
+		wants(t, anna.post("/bulk/plan", "group", group.ID, "what", "cancel"), http.StatusOK, "S’anul·larà 1 sol·licitud", "amb el motiu «No es podrà fer mai»", glyph.Number)
+	}
+	if got := anna.get("/runbooks/missing_glyph?group=//evil.example"); got.status != http.StatusOK || strings.Contains(got.main(), "evil") {
+		t.Error("a runbook leads wherever its address says")
 	}
 }
 
@@ -156,18 +222,26 @@ func TestABulkFromTheCauseToItsEnd(t *testing.T) {
 	if state := o.state(failed[0].ID); state != ledger.StateFailed {
 		t.Fatalf("before it was approved a request is %s", state)
 	}
-	wants(t, bru.get(address), http.StatusOK, "anna", "the authority answers again", "Aprovo: que comenci")
+	wants(t, bru.get(address), http.StatusOK, "anna", "the authority answers again", "Aprovo: que comenci",
+		"Certificat de cobertura", `<td class="n">25</td>`, "L&#39;autoritat de segell de temps", failed[0].Number, "/causes/"+group)
+	wants(t, bru.get("/"), http.StatusOK, address, "anna demana que ho aproveu: Es tornaran a provar 25 documents.", "Hi ha 2 coses que us necessiten")
+	for _, other := range []*browser{anna, o.login("mira")} {
+		if strings.Contains(other.get("/").body, "demana que ho aproveu") {
+			t.Error("who proposed it, or may not act, is asked to approve it")
+		}
+	}
 	defer o.work()()
 	wants(t, bru.follow(address+"/approve"), http.StatusOK, "ho heu aprovat")
-	o.eventually("the bulk is done", func() bool { return strings.Contains(anna.get(address).body, "Acabat</span>") })
-	wants(t, anna.get(address), http.StatusOK, "25 de 25 fets", `<progress max="25" value="25"`, "Qui ho va aprovar")
+	o.eventually("the bulk is done", func() bool { return strings.Contains(anna.get(address).body, "Tornats a provar</span>") })
+	wants(t, anna.get(address), http.StatusOK, "25 de 25 tornats a provar", `<progress max="25" value="25"`, "Qui ho va aprovar", "no vol dir que estiguin fets", "/causes/"+group)
 	o.settle(0, 25)
+	wants(t, anna.get(address), http.StatusOK, "<strong>25</strong>documents fets", "<strong>0</strong>han tornat a fallar")
 	for _, r := range failed {
 		if state := o.state(r.ID); state != ledger.StateIssued {
 			t.Errorf("%s is %s after the bulk", r.Number, state)
 		}
 	}
-	wants(t, bru.get("/bulk"), http.StatusOK, address, "Acabat", "25 de 25")
+	wants(t, bru.get("/bulk"), http.StatusOK, address, "Tornats a provar</span>", "25 de 25", "L&#39;autoritat de segell de temps")
 	wants(t, bru.post(address+"/stop"), http.StatusConflict, "Això ja no es pot fer")
 	o.eventually("the cause is solved", func() bool {
 		return strings.Contains(anna.get("/causes/"+group).body, "Ja no hi ha cap document aturat")

@@ -25,3 +25,6 @@ const (
 
 // StreamsMost is how many streams a session has.
 const StreamsMost = streamsMost
+
+// StreamsOfLogin is how many streams somebody has in all sessions.
+const StreamsOfLogin = streamsOfLogin

@@ -24,6 +24,8 @@ import (
 //	plural F N   the form for N of {"one": …, "other": …}; more pairs as fill
 //	fill TEXT "name" VALUE …   puts values into a text
 //	kind ID, state S, cause ID (its ledger.Wording), causeName ID, stage S, queue S
+//	pausedName P what a pause holds back
+//	byCancel ID  a cause that a cancel ends, as its wording says
 //	mask M       a holder's initials and the end of the CASS number
 //	join LIST    with commas
 //	last LIST    the index of its last element
@@ -36,7 +38,7 @@ func (c *Console) functions(w *words) template.FuncMap {
 		"time": f.time, "date": f.date, "clock": f.clock, "ago": f.ago, "duration": f.duration,
 		"number": f.number, "percent": f.percent, "plural": f.plural, "fill": fill,
 		"kind": f.kind, "state": f.state, "stage": f.named("frame.stages"), "queue": f.named("frame.queues"),
-		"cause": f.cause, "causeName": f.causeName, "mask": mask, "join": func(list []string) string { return strings.Join(list, ", ") },
+		"cause": f.cause, "causeName": f.causeName, "byCancel": endedByCancel, "pausedName": f.pausedName, "mask": mask, "join": func(list []string) string { return strings.Join(list, ", ") },
 		"icon": icon, "dict": dict, "last": func(list any) int { return reflect.ValueOf(list).Len() - 1 },
 		"query": func(encoded string) template.URL { return template.URL(encoded) },
 	}
@@ -212,6 +214,14 @@ func (f *formatter) kind(id string) string {
 	return id
 }
 
+// pausedName is what a kind or queue that is paused is called.
+func (f *formatter) pausedName(p ledger.Pause) string {
+	if p.Scope == ledger.PauseKind {
+		return f.kind(p.Name)
+	}
+	return f.named("frame.queues")(p.Name)
+}
+
 func (f *formatter) state(s ledger.State) string { return f.named("frame.states")(string(s)) }
 
 // named looks an identifier up in a branch of the words, or returns it.
@@ -228,6 +238,11 @@ func (f *formatter) cause(id string) ledger.Wording { return ledger.CauseOf(id).
 
 // causeName is a cause in a few words, where its whole sentence is too long.
 func (f *formatter) causeName(id string) string { return f.named("frame.causes")(id) }
+
+// endedByCancel reports whether the wording of a cause says that the document must
+// be asked for anew: then the request that failed is taken back, and tried again
+// only where the engineers could mend it after all.
+func endedByCancel(cause string) bool { return cause == "missing_glyph" || cause == "ledger_damaged" }
 
 // mask shows a holder so that nobody learns who it is.
 func mask(m ledger.Masked) string {

@@ -9,17 +9,20 @@ import (
 	"crypto/rand"
 	"crypto/sha1"
 	"encoding/base32"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"html"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -84,7 +87,7 @@ func (b *browser) tryLogin(login, password, code string) reply {
 func TestTheSecondFactor(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, nil).beside(func(d *staff.Config, _ *console.Config) { d.RequireTOTP = true })
-	anna := o.login("anna")
+	anna, stolen := o.login("anna"), o.login("anna")
 	for _, path := range []string{"/work", "/audit", "/callbacks"} {
 		if got := anna.get(path); got.status != http.StatusSeeOther || got.location != "/account" {
 			t.Errorf("%s without the second factor that is required: %d to %s", path, got.status, got.location)
@@ -119,6 +122,12 @@ func TestTheSecondFactor(t *testing.T) {
 	if got := anna.sendWith(http.MethodPost, "/account/totp/confirm", form("reference", reference, "code", totp(t, secret))); got.status != http.StatusSeeOther {
 		t.Fatalf("the right code: %d", got.status)
 	}
+	wants(t, anna.get("/account"), 200, "El segon factor està activat. Totes les altres sessions")
+	if got := stolen.get("/account"); !strings.HasPrefix(got.location, "/login") {
+		t.Errorf("a session that was begun with the password alone: %d to %s", got.status, got.location)
+	}
+	again := anna.sendWith(http.MethodPost, "/account/totp/confirm", form("reference", reference, "code", totp(t, secret)))
+	wants(t, again, 422, "o el compte ha canviat")
 	next := o.stranger()
 	got := next.tryLogin("anna", officePassword, "")
 	wants(t, got, 422, "Cal el codi de sis xifres", `id="fault-code"`)
@@ -160,6 +169,92 @@ func TestTwentyWrongPasswordsAreSlowed(t *testing.T) {
 	if got := b.sendWith(http.MethodPost, "/login", form, "X-Forwarded-For", "203.0.113.9"); got.status != http.StatusTooManyRequests {
 		t.Errorf("from another address by one's own word: %d", got.status)
 	}
+}
+
+// Whoever got in with a browser before gets in with it again, however strangers at the
+// same address guess. What the browser keeps for it says nothing of its person.
+func TestStrangersKeepNobodyOut(t *testing.T) {
+	t.Parallel()
+	at := time.Now() // and no later, however slow the machine is: nothing is forgiven
+	o := newOffice(t, nil).beside(func(d *staff.Config, _ *console.Config) { d.Now = func() time.Time { return at } })
+	anna := o.stranger()
+	in := anna.tryLogin("anna", officePassword, "")
+	kept := ""
+	for _, line := range in.header.Values("Set-Cookie") {
+		if cookie, err := http.ParseSetCookie(line); err == nil && cookie.Name == "segell_known" {
+			kept = cookie.Value
+			if !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode || cookie.Path != "/" || cookie.MaxAge != 30*24*3600 || cookie.Domain != "" {
+				t.Errorf("the cookie: %s", line)
+			}
+		}
+	}
+	plain, err := base64.RawURLEncoding.DecodeString(kept)
+	if err != nil || kept == "" || strings.Contains(string(plain), "anna") {
+		t.Fatalf("what is kept: %q, %v", kept, err)
+	}
+	anna.post("/logout")
+	guesser := o.stranger()
+	for n := range 15 {
+		guesser.tryLogin([]string{"anna", "bru", "nobody"}[n%3], "not the password", "")
+	}
+	if got := o.stranger().tryLogin("anna", officePassword, ""); got.status != http.StatusTooManyRequests {
+		t.Errorf("a browser that nobody got in with: %d", got.status)
+	}
+	if got := anna.tryLogin("anna", officePassword, ""); got.status != http.StatusSeeOther {
+		t.Errorf("the browser that she got in with before: %d", got.status)
+	}
+	anna.post("/logout")
+	if got := anna.tryLogin("bru", officePassword, ""); got.status != http.StatusTooManyRequests {
+		t.Errorf("another person with her browser: %d", got.status)
+	}
+}
+
+// In a flood of logins one too many is told at once to come back in a moment.
+func TestAFloodOfLogins(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, nil).beside(func(_ *staff.Config, c *console.Config) {
+		c.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	})
+	anna := o.login("anna")
+	anna.post("/logout")
+	release, arrived := make(chan struct{}), make(chan struct{}, 100)
+	held := func(key string) error {
+		if !strings.HasPrefix(key, "staff/flood") {
+			return nil
+		}
+		arrived <- struct{}{}
+		<-release
+		return storage.ErrUnavailable
+	}
+	o.held.Store(&held)
+	b := o.stranger()
+	form := url.Values{"login": {"flood"}, "password": {"not the password"}}
+	for _, hidden := range hiddenField.FindAllStringSubmatch(b.get("/login").body, -1) {
+		form.Set(hidden[1], hidden[2])
+	}
+	flood := func(login string, n int) reply {
+		form := maps.Clone(form)
+		form.Set("login", login)
+		return b.sendWith(http.MethodPost, "/login", form, "X-Forwarded-For", fmt.Sprintf("203.0.113.%d", n))
+	}
+	const most = 18 // two that are judged and sixteen that wait
+	var all sync.WaitGroup
+	for n := range most {
+		all.Go(func() { flood(fmt.Sprintf("flood%d", n), n) })
+	}
+	for range most {
+		<-arrived
+	}
+	got := flood("late", most)
+	wants(t, got, http.StatusServiceUnavailable, "massa gent alhora", `name="password"`)
+	if got.header.Get("Retry-After") == "" {
+		t.Errorf("no word of when: %v", got.header)
+	}
+	if got := anna.tryLogin("anna", officePassword, ""); got.status != http.StatusSeeOther {
+		t.Errorf("who was here before, in the flood: %d", got.status)
+	}
+	close(release)
+	all.Wait()
 }
 
 // The account's own acts: password, tokens, all sessions.
@@ -370,6 +465,18 @@ func TestStreams(t *testing.T) {
 	if got := anna.get("/live"); got.status != http.StatusTooManyRequests {
 		t.Errorf("a stream too many: %d", got.status)
 	}
+	also, end := context.WithCancel(t.Context())
+	for n := console.StreamsMost; n < console.StreamsOfLogin; n += console.StreamsMost {
+		session := o.login("anna")
+		for range console.StreamsMost {
+			session.listen(also)
+		}
+	}
+	if got := o.login("anna").get("/live"); got.status != http.StatusTooManyRequests {
+		t.Errorf("a stream too many in another session: %d", got.status)
+	}
+	o.login("bru").listen(also)
+	end()
 	until(t, streams[0], "beat")
 	r := o.accept("coverage_certificate", "COB")
 	o.fail(r, ledger.StageSeal, "seal_certificate_expired", "ended")
@@ -484,6 +591,15 @@ func TestLoginAtAnIssuer(t *testing.T) {
 	wants(t, maria.get("/account"), 200, "Maria Puig Ferrer", "Entreu amb el compte de la institució")
 	begun = other.get("/login/oidc?next=https%3A%2F%2Fevil.example")
 	wants(t, other.get(issuer.LogIn(begun.location, "pere.font").RequestURI()), 403, "no teniu cap rol")
+	// The issuer has another login for somebody who was here before.
+	account, err := o.ledger.Staff(t.Context(), "maria.puig")
+	o.must(err)
+	o.must(o.ledger.ReleaseStaffSubject(t.Context(), account.Issuer, account.Subject))
+	_, err = o.ledger.ClaimStaffSubject(t.Context(), account.Issuer, account.Subject, "another.login")
+	o.must(err)
+	renamed := o.stranger()
+	begun = renamed.get("/login/oidc")
+	wants(t, renamed.get(issuer.LogIn(begun.location, "maria.puig").RequestURI()), 403, "un usuari diferent del que teniu aquí")
 	issuer.Kill()
 	wants(t, maria.get("/work"), 200)
 }

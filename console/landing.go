@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"segell/acts"
 	"segell/index"
 	"segell/ledger"
 	"segell/staff"
@@ -55,7 +56,13 @@ type landingPage struct {
 	Causes      []causeCount
 	Stopped     int64
 	Oldest      *index.Row
-	TooLong     bool // Oldest waits for too long
+	OldestHeld  *ledger.Pause // behind which Oldest waits
+	TooLong     bool          // a request waits for too long, and not because of a pause
+	Held        []heldRow     // pauses behind which requests wait
+	HeldTooLong []heldRow     // of Held, those that stand for long
+	Approve     []acts.Bulk   // that wait for who looks to approve them
+	GivenUp     int           // callbacks
+	GivenUpMore bool          // there are more than GivenUp
 	Parts       []partRow
 	PartTrouble []partRow // of Parts, those that need somebody
 	Tempo       tempo
@@ -64,20 +71,20 @@ type landingPage struct {
 	Waiting, Failed, Issued int64 // requests
 
 	// Why a part could not be read, keys of frame.problems.
-	CausesMissing, OldestMissing, CountsMissing, TempoMissing, IndexMissing string
+	CausesMissing, OldestMissing, CountsMissing, TempoMissing, IndexMissing, PausesMissing, ApproveMissing, GivenUpMissing string
 }
 
 // partRow is a thing that Segell depends on.
 type partRow struct {
 	Health
-	Days  int  // that are left of its certificate
-	Ended bool // none are
+	Days  int  // that are left of its certificate; 0 on its last day
+	Ended bool // its certificate has ended
 }
 
-func partOf(h Health) partRow {
+func partOf(h Health, now time.Time) partRow {
 	row := partRow{Health: h}
 	if h.DaysLeft != nil {
-		row.Days, row.Ended = int(*h.DaysLeft), *h.DaysLeft <= 0
+		row.Days, row.Ended = int(*h.DaysLeft), !now.Before(h.Ends)
 	}
 	return row
 }
@@ -97,11 +104,14 @@ func (c *Console) landing(w http.ResponseWriter, r *http.Request) {
 	groups, err := c.Index.Groups(ctx)
 	p.CausesMissing = c.troubleWord(r, "causes", err)
 	p.Causes, p.Stopped = byCause(groups)
-	oldest, ok, err := c.Index.OldestWaiting(ctx)
-	if p.OldestMissing = c.troubleWord(r, "oldest", err); ok && err == nil {
-		p.Oldest = &oldest
-		p.TooLong = c.Now().Sub(oldest.AcceptedAt) > waitedTooLong
+	c.readPauses(r, &p)
+	c.readOldest(r, &p)
+	if mayAct(r) {
+		p.Approve, err = c.toApprove(ctx, session(r).Login)
+		p.ApproveMissing = c.troubleWord(r, "approvals", err)
 	}
+	p.GivenUp, p.GivenUpMore, err = c.givenUp(ctx)
+	p.GivenUpMissing = c.troubleWord(r, "callbacks", err)
 	counts, err := c.Index.Counts(ctx)
 	p.Waiting, p.Failed, p.Issued = counts[ledger.StateAccepted], counts[ledger.StateFailed], counts[ledger.StateIssued]
 	p.CountsMissing = c.troubleWord(r, "counts", err)
@@ -112,7 +122,7 @@ func (c *Console) landing(w http.ResponseWriter, r *http.Request) {
 	p.IndexMissing = c.troubleWord(r, "index", err)
 	if c.Health != nil {
 		for _, part := range c.Health(ctx) {
-			p.Parts = append(p.Parts, partOf(part))
+			p.Parts = append(p.Parts, partOf(part, c.Now()))
 		}
 	}
 	p.judge()
@@ -127,6 +137,10 @@ func (p *landingPage) judge() {
 	if p.TooLong {
 		p.Needs++
 	}
+	if p.GivenUp > 0 {
+		p.Needs++
+	}
+	p.Needs += len(p.Approve) + len(p.HeldTooLong)
 	for _, part := range p.Parts {
 		switch part.State {
 		case "mind", "halt":
@@ -136,7 +150,13 @@ func (p *landingPage) judge() {
 			p.Unsure = true
 		}
 	}
-	p.Unsure = p.Unsure || len(p.Parts) == 0 || p.CausesMissing+p.OldestMissing+p.IndexMissing != "" || !p.Condition.Complete
+	p.Unsure = p.Unsure || len(p.Parts) == 0 || p.missing() || !p.Condition.Complete
+}
+
+// missing reports whether a source is away without which nobody can say that all
+// is well.
+func (p *landingPage) missing() bool {
+	return p.CausesMissing+p.OldestMissing+p.IndexMissing+p.PausesMissing+p.ApproveMissing+p.GivenUpMissing != ""
 }
 
 // byCause puts groups of one cause together, largest first.

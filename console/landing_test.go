@@ -41,6 +41,17 @@ func TestTheFirstPageSaysWhatNeedsSomebody(t *testing.T) {
 	}
 
 	parts = well(t.Context())
+	hours := 0.4
+	parts[1].State, parts[1].Away = "halt", console.AwayFromAll
+	parts[4].State, parts[4].DaysLeft, parts[4].Ends = "mind", &hours, time.Now().Add(10*time.Hour)
+	set(parts)
+	got = mira.get("/")
+	wants(t, got, http.StatusOK, "Magatzem de documents: no funciona.", "Ara no es fa cap document: els programes que els fan no hi arriben.", "li queda menys d’un dia")
+	if strings.Contains(got.body, "va caducar") {
+		t.Error("a certificate on its last day is said to have ended")
+	}
+
+	parts = well(t.Context())
 	parts[0].State = "unknown"
 	set(parts)
 	o.must(o.acts.Retry(t.Context(), acts.Actor{Who: "test"}, failed.ID, "", "test"))
@@ -63,4 +74,26 @@ func TestTheFirstPageSaysWhatNeedsSomebody(t *testing.T) {
 	wants(t, mira.post("/find", "one", "CASS-2026-COB-0000001"), http.StatusServiceUnavailable, "Ara no es pot buscar per número de document")
 	wants(t, mira.post("/find", "one", failed.ID), http.StatusSeeOther)
 	o.redis.Restart()
+}
+
+// A pause that requests wait behind, and callbacks that were given up, need
+// somebody; the request that waits longest says that it waits because of a pause.
+func TestTheFirstPageKnowsOfPausesAndCallbacks(t *testing.T) {
+	o := newOffice(t, well)
+	waiting := o.accept("coverage_certificate", "COB")
+	o.settle(0, 0)
+	mira, anna := o.login("mira"), o.login("anna")
+	o.must(o.acts.Pause(t.Context(), acts.Actor{Who: "bru"}, ledger.PauseKind, "coverage_certificate", "figures are corrected"))
+	wants(t, mira.get("/"), http.StatusOK, "<h1>Tot bé</h1>", "Espera per una pausa", waiting.Number, "«Certificat de cobertura sanitària» està en pausa")
+	wants(t, mira.get("/requests/"+waiting.ID), http.StatusOK, "aquest tipus de document està en pausa", "figures are corrected")
+	o.ahead.Store(int64(20 * time.Minute))
+	wants(t, mira.get("/"), http.StatusOK, "Hi ha 1 cosa que us necessita", "i hi espera 1 sol·licitud.")
+	wants(t, anna.post("/work/resume", "target", "kind:coverage_certificate", "why", " "), http.StatusUnprocessableEntity, "Escriviu el motiu.")
+	wants(t, anna.follow("/work/resume", "target", "kind:coverage_certificate", "why", "they are right now"), http.StatusOK, "S’ha reprès.")
+	wants(t, mira.get("/"), http.StatusOK, "Hi ha una sol·licitud que espera des de fa massa estona.")
+	o.ahead.Store(0)
+	wants(t, mira.get("/"), http.StatusOK, "<h1>Tot bé</h1>")
+
+	o.must(o.ledger.Undeliverable(t.Context(), ledger.Notice{Request: waiting.ID, Event: ledger.EventIssued, Client: "portal", Kind: waiting.Kind, Number: waiting.Number}))
+	wants(t, mira.get("/"), http.StatusOK, "Hi ha 1 cosa que us necessita", `<a href="/callbacks">1 avís al portal no s’ha pogut lliurar.</a>`)
 }

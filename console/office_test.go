@@ -57,7 +57,9 @@ type office struct {
 	log     *officeLog
 	console *console.Console
 	desk    *staff.Desk
-	away    *atomic.Bool // the bucket does not answer
+	away    *atomic.Bool                            // the bucket does not answer
+	ahead   *atomic.Int64                           // how far the clock of the console is ahead, as a time.Duration
+	held    *atomic.Pointer[func(key string) error] // answers for the bucket
 	keys    int
 }
 
@@ -82,10 +84,13 @@ const officePassword = "una frase ben llarga 7"
 
 func newOffice(t testing.TB, health func(context.Context) []console.Health) *office {
 	t.Helper()
-	o := &office{t: t, bucket: &storagetest.Memory{}, away: &atomic.Bool{}, redis: servers.NewRedis(t, servers.RedisOptions{}), log: &officeLog{}}
+	o := &office{t: t, bucket: &storagetest.Memory{}, away: &atomic.Bool{}, held: &atomic.Pointer[func(string) error]{}, ahead: &atomic.Int64{}, redis: servers.NewRedis(t, servers.RedisOptions{}), log: &officeLog{}}
 	o.bucket.Fault = func(op, key string) error {
 		if o.away.Load() {
 			return storage.ErrUnavailable
+		}
+		if held := o.held.Load(); held != nil {
+			return (*held)(key)
 		}
 		return nil
 	}
@@ -112,7 +117,7 @@ func newOffice(t testing.TB, health func(context.Context) []console.Health) *off
 		o.must(err)
 	}
 	c, err := console.New(console.Config{Ledger: o.ledger, Queue: o.queue, Index: o.index, Desk: desk, Acts: o.acts, Audit: trail, Health: health,
-		Log: log, Now: time.Now, Institution: "Caixa Andorrana de Seguretat Social"})
+		Log: log, Now: func() time.Time { return time.Now().Add(time.Duration(o.ahead.Load())) }, Institution: "Caixa Andorrana de Seguretat Social"})
 	o.must(err)
 	o.console, o.desk = c, desk
 	ctx, cancel := context.WithCancel(context.Background())

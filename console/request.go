@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,14 +33,17 @@ type requestPage struct {
 	Failure          *ledger.Failure // when it failed
 	Reason           string          // why it was cancelled or withdrawn, in words
 	ValidUntil       time.Time
-	NextAt           time.Time // of the next try
-	Held             bool      // somebody paused its kind
+	NextAt           time.Time     // of the next try
+	Held             *ledger.Pause // behind which it waits
+	CancelFirst      bool          // its cause is one that a cancel ends, not a retry
 
 	Runbook bool
 	Group   string // of the failure, where the index knows it
 	Events  []event
 	Notices []ledger.Notice
 	Dead    bool // one of Notices was given up
+	Earlier bool // there were tries before, of which nothing is kept
+	Reading bool // the audit trail is still being read, so that acts may be missing
 	Tickets []ticketRow
 	Can     map[string]bool // what may be done to it by who asks
 	Form    actForm
@@ -70,7 +74,21 @@ type event struct {
 	Stage ledger.Stage // where a try ended
 	Cause string       // why
 	Why   template.HTML
+	Tries int // that it took
+	order order
+	rank  time.Time // by which it is sorted
 }
+
+// order is where an event stands within its second, where no more is known of its
+// time.
+type order int
+
+const (
+	asTimed    order = iota
+	made             // by a worker, also after an act of staff: issued, a try, a failure
+	onDocument       // an act on what was issued
+	cameOfIt         // what came of such an act: withdrawn, replaced, erased
+)
 
 // ticketRow is a permission to download.
 type ticketRow struct {
@@ -129,7 +147,8 @@ func (c *Console) readRequest(r *http.Request) (*requestPage, error) {
 	if p.Failure != nil {
 		tries = p.Failure.Tries
 		_, _, p.Runbook = runbooks.Runbook(p.Failure.Cause, visitOf(r).words.tag)
-		p.Group = c.groupOf(ctx, p)
+		p.CancelFirst = endedByCancel(p.Failure.Cause)
+		c.readRow(ctx, p)
 	}
 	c.readMessages(r, p)
 	c.readEvents(r, p, tries)
@@ -216,11 +235,11 @@ func (c *Console) followJob(r *http.Request, p *requestPage) []ledger.Try {
 			p.State = ledger.StateStoring
 		}
 	case queue.Delayed:
-		if len(job.Tries) > 0 {
+		if p.Held = c.held(r, p); p.Held == nil && len(job.Tries) > 0 {
 			p.State, p.NextAt = ledger.StateRetrying, job.NextAt
 		}
-	case queue.Pending:
-		p.Held = c.held(r, p.Kind)
+	default:
+		p.Held = c.held(r, p)
 	}
 	tries := make([]ledger.Try, len(job.Tries))
 	for i, try := range job.Tries {
@@ -229,26 +248,36 @@ func (c *Console) followJob(r *http.Request, p *requestPage) []ledger.Try {
 	return tries
 }
 
-// held reports whether somebody paused a kind.
-func (c *Console) held(r *http.Request, kind string) bool {
+// held is the pause of a request's kind or queue, or nil.
+func (c *Console) held(r *http.Request, p *requestPage) *ledger.Pause {
 	pauses, err := c.Ledger.Pauses(r.Context())
-	return c.troubleWord(r, "pauses", err) == "" &&
-		slices.ContainsFunc(pauses, func(one ledger.Pause) bool { return one.Scope == ledger.PauseKind && one.Name == kind })
+	if c.troubleWord(r, "pauses", err) != "" {
+		return nil
+	}
+	for i, one := range pauses {
+		if one.Scope == ledger.PauseKind && one.Name == p.Kind || one.Scope == ledger.PauseQueue && one.Name == p.Queue {
+			return &pauses[i]
+		}
+	}
+	return nil
 }
 
-// groupOf is the group of a failure in the index, or "".
-func (c *Console) groupOf(ctx context.Context, p *requestPage) string {
-	found, err := c.Index.Search(ctx, index.Query{Kinds: []string{p.Kind}, States: []ledger.State{ledger.StateFailed},
-		From: p.AcceptedAt, Until: p.AcceptedAt.Add(time.Millisecond)}) // ids carry their time to the millisecond
+// readRow adds what the index knows of a failure: its group, and its kind and
+// number where it could not be read when it failed.
+func (c *Console) readRow(ctx context.Context, p *requestPage) {
+	query := index.Query{States: []ledger.State{ledger.StateFailed}, From: p.AcceptedAt, Until: p.AcceptedAt.Add(time.Millisecond)} // ids carry their time to the millisecond
+	if p.Kind != "" {
+		query.Kinds = []string{p.Kind}
+	}
+	found, err := c.Index.Search(ctx, query)
 	if err != nil {
-		return ""
+		return
 	}
 	for _, row := range found.Rows {
 		if row.ID == p.ID {
-			return row.Group
+			p.Group, p.Kind, p.Number = row.Group, cmp.Or(p.Kind, row.Kind), cmp.Or(p.Number, row.Number)
 		}
 	}
-	return ""
 }
 
 // triesShown is how many tries a timeline has at most: the first and the last ones.
@@ -285,38 +314,78 @@ func (c *Console) readEvents(r *http.Request, p *requestPage, tries []ledger.Try
 		}
 		e := add(try.At, "mind", "try")
 		e.Text = fill(text("request.events.try"), "n", strconv.Itoa(i+1))
-		e.Stage, e.Cause = try.Stage, try.Cause
+		e.Stage, e.Cause, e.order = try.Stage, try.Cause, made
 	}
 	if p.Failure != nil {
-		add(p.Failure.FailedAt, "halt", "failed")
+		add(p.Failure.FailedAt, "halt", "failed").order = made
 	}
 	if p.Record != nil {
 		recordEvents(p.Record, add)
 	}
 	for _, ticket := range p.Tickets {
-		add(ticket.CreatedAt, "", "ticket")
+		add(ticket.CreatedAt, "", "ticket").order = onDocument
 		for _, at := range ticket.Downloads {
-			add(at, "", "download")
+			add(at, "", "download").order = onDocument
 		}
 	}
-	c.addActs(r, p)
-	// Some times are kept to the second: within one, the order is that of the work.
-	slices.SortStableFunc(p.Events, func(a, b event) int { return a.At.Truncate(time.Second).Compare(b.At.Truncate(time.Second)) })
+	acts := c.addActs(r, p)
+	cancelledAt := noteEarlier(p, acts)
+	if p.State == ledger.StateCancelled && !cancelledAt.IsZero() {
+		add(cancelledAt, "", "cancelled")
+	}
+	sortEvents(p.Events)
 	switch p.State {
-	case ledger.StateRendering, ledger.StateSealing, ledger.StateStoring, ledger.StateRetrying, ledger.StateCancelled:
+	case ledger.StateCancelled:
+		if cancelledAt.IsZero() {
+			add(time.Time{}, "", "cancelled")
+		}
+	case ledger.StateRendering, ledger.StateSealing, ledger.StateStoring, ledger.StateRetrying:
 		add(p.NextAt, "", string(p.State))
 	case ledger.StateAccepted:
 		add(time.Time{}, "", "waiting")
 	}
 }
 
+// sortEvents puts events in the order in which they came. The times of acts are
+// kept to the millisecond, those of what came of them may be kept to the second:
+// these stand at its end, after the act that led to them.
+func sortEvents(events []event) {
+	for i := range events {
+		e := &events[i]
+		e.rank = e.At
+		if e.order == onDocument || e.order != asTimed && e.At.Nanosecond() == 0 {
+			e.rank = e.At.Truncate(time.Second).Add(time.Second - time.Duration(cameOfIt-e.order) - 1)
+		}
+	}
+	slices.SortStableFunc(events, func(a, b event) int { return a.rank.Compare(b.rank) })
+}
+
+// noteEarlier says whether staff opened the request again or took it back, after
+// which the ledger keeps no earlier tries; and when they took it back, if they did.
+func noteEarlier(p *requestPage, acts []ledger.AuditRecord) (cancelledAt time.Time) {
+	for _, act := range acts { // newest first
+		switch act.What {
+		case "jobs.cancel":
+			p.Earlier = true
+			if cancelledAt.IsZero() {
+				cancelledAt = act.At
+			}
+		case "jobs.retry", "jobs.retry_render":
+			p.Earlier = true
+		}
+	}
+	p.Earlier = p.Earlier || p.State == ledger.StateCancelled
+	return cancelledAt
+}
+
 // recordEvents are those that the register knows.
 func recordEvents(record *ledger.Record, add func(time.Time, string, string) *event) {
 	for i, version := range record.Versions {
 		if i == 0 {
-			add(version.At, "well", "issued")
+			e := add(version.At, "well", "issued")
+			e.Tries, e.order = record.Tries, made
 		} else if !version.Pending {
-			add(version.At, "well", "renewed")
+			add(version.At, "well", "renewed").order = made
 		}
 	}
 	if at := record.WithdrawnAt; at != nil {
@@ -324,26 +393,27 @@ func recordEvents(record *ledger.Record, add func(time.Time, string, string) *ev
 		if record.ReplacedBy != "" {
 			key = "replaced"
 		}
-		add(*at, "mind", key)
+		add(*at, "mind", key).order = cameOfIt
 	}
 	if at := record.RemovedAt; at != nil {
 		key := "removed"
 		if record.Status == ledger.StateErased {
 			key = "erased"
 		}
-		add(*at, "mind", key)
+		add(*at, "mind", key).order = cameOfIt
 	}
 }
 
 // addActs adds what staff did, as the audit trail has it. Who looked at personal
 // data is for auditors to see.
-func (c *Console) addActs(r *http.Request, p *requestPage) {
+func (c *Console) addActs(r *http.Request, p *requestPage) []ledger.AuditRecord {
 	found, err := c.Audit.Search(r.Context(), audit.Query{ID: p.ID, Limit: 100})
 	if p.EventsMissing = c.troubleWord(r, "acts", err); p.EventsMissing != "" {
-		return
+		return nil
 	}
+	p.Reading = !found.Complete
 	words := visitOf(r).words
-	for _, entry := range found.Records {
+	for _, entry := range slices.Backward(found.Records) { // oldest first
 		if (entry.What == "requests.show" || entry.What == "documents.show") && !session(r).May(staff.Audit) {
 			continue
 		}
@@ -353,11 +423,30 @@ func (c *Console) addActs(r *http.Request, p *requestPage) {
 			said = fill(words.text("request.acts.other"), "act", entry.What)
 		}
 		e := event{At: entry.At, Text: fill(words.text("request.events.staff"), "who", entry.Who, "act", said)}
+		if strings.HasPrefix(entry.What, "documents.") {
+			e.order = onDocument
+		}
 		if entry.Why != "" {
-			e.Why = fill(words.text("request.why"), "why", entry.Why)
+			e.Why = fill(words.text("request.why"), "why", reasonText(words, entry))
 		}
 		p.Events = append(p.Events, e)
 	}
+	return found.Records
+}
+
+// reasonText writes the reason of an act: one that begins with a row of a list, as
+// "data_corrected: …", in the words of the list.
+func reasonText(w *words, entry ledger.AuditRecord) string {
+	branch := map[string]string{"jobs.cancel": "act.cancel_reasons.", "documents.withdraw": "act.withdraw_reasons."}[entry.What]
+	row, rest, more := strings.Cut(entry.Why, ": ")
+	name, known := w.at(branch + row).(string)
+	switch {
+	case branch == "" || !known:
+		return entry.Why
+	case more:
+		return name + ": " + rest
+	}
+	return name
 }
 
 // readMessages finds the callbacks that are not delivered, and the tickets.

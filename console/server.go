@@ -56,7 +56,17 @@ type Health struct {
 	Detail   map[string]string // technical, for engineers; nothing personal
 	DaysLeft *float64          // of a certificate
 	Ends     time.Time         // of a certificate
+	Away     Absence           // workers cannot reach it now; of the workers: something that they need
 }
+
+// Absence says for how many of the workers something is away: "" for none.
+type Absence string
+
+// Who cannot reach what a document needs makes none now.
+const (
+	AwayFromSome Absence = "some"
+	AwayFromAll  Absence = "all"
+)
 
 // Console serves the pages. It is safe for concurrent use.
 type Console struct {

@@ -160,6 +160,10 @@ func (c *Console) pause(w http.ResponseWriter, r *http.Request) {
 func (c *Console) resume(w http.ResponseWriter, r *http.Request) {
 	target := r.PostFormValue("target")
 	scope, name, _ := strings.Cut(target, ":")
+	if strings.TrimSpace(r.PostFormValue("why")) == "" {
+		c.paused(w, r, target, "resume-"+scope+"-"+name, "", acts.ErrWhy)
+		return
+	}
 	err := c.Acts.Resume(r.Context(), actorOf(r), ledger.PauseScope(scope), name, r.PostFormValue("why"))
 	if errors.Is(err, acts.ErrNotPaused) {
 		err = nil // somebody else was faster

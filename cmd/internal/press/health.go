@@ -64,6 +64,7 @@ func (h *health) look(ctx context.Context) []console.Health {
 	all.Go(func() { storage = h.storage(ctx) })
 	all.Go(func() { workers, away = h.press.Queue.Workers(ctx) })
 	all.Wait()
+	storage = absent(storage, workers, ledger.Storage) // it may answer us and refuse what workers write
 	h.last, h.at = []console.Health{redis, storage, workersHealth(workers, away), tsaHealth(workers, now), sealHealth(workers, now)}, now
 	return h.last
 }
@@ -137,7 +138,7 @@ func workersHealth(workers []queue.Presence, away error) console.Health {
 		part.State = halt
 		return part
 	}
-	busy, concurrency, resting := 0, 0, 0
+	busy, concurrency, resting, lacking := 0, 0, 0, 0
 	var versions, missed []string
 	for _, w := range workers {
 		busy, concurrency = busy+w.Busy, concurrency+w.Concurrency
@@ -150,6 +151,9 @@ func workersHealth(workers []queue.Presence, away error) console.Health {
 		if rests {
 			resting++
 		}
+		if len(w.Away) > 0 {
+			lacking++
+		}
 	}
 	part.Detail["busy"] = fmt.Sprintf("%d of %d", busy, concurrency)
 	part.Detail["versions"] = strings.Join(unique(versions), ", ")
@@ -161,10 +165,22 @@ func workersHealth(workers []queue.Presence, away error) console.Health {
 	default:
 		part.State = well
 	}
+	part.Away = lackingOf(lacking, len(workers))
 	if len(missed) > 0 {
 		part.Detail["away"] = strings.Join(unique(missed), ", ")
 	}
 	return part
+}
+
+// lackingOf says how many of the workers that are there cannot reach something.
+func lackingOf(lacking, workers int) console.Absence {
+	switch lacking {
+	case 0:
+		return ""
+	case workers:
+		return console.AwayFromAll
+	}
+	return console.AwayFromSome
 }
 
 func unique(words []string) []string {
@@ -227,13 +243,17 @@ func ends(part *console.Health, end, now time.Time) {
 	}
 }
 
-// absent notes in a part that workers cannot reach it.
+// absent notes in a part that workers cannot reach it: who cannot makes no
+// documents now, or only those that do not need it.
 func absent(part console.Health, workers []queue.Presence, dependencies ...string) console.Health {
+	lacking := 0
 	for _, w := range workers {
+		lacks := false
 		for _, absence := range w.Away {
 			if !slices.Contains(dependencies, absence.Dependency) {
 				continue
 			}
+			lacks = true
 			part.Detail["away since"] = absence.Since.Format(time.RFC3339)
 			state := mind // one request or two may have a trouble of their own
 			if absence.Resting {
@@ -241,7 +261,11 @@ func absent(part console.Health, workers []queue.Presence, dependencies ...strin
 			}
 			part.State = worse(part.State, state)
 		}
+		if lacks {
+			lacking++
+		}
 	}
+	part.Away = lackingOf(lacking, len(workers))
 	return part
 }
 
