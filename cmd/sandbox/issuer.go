@@ -96,7 +96,7 @@ func (i *issuer) all(ctx context.Context) error {
 }
 
 // welcome is what a newcomer needs to go on.
-type welcome struct{ kind, request, root, dir, desk string }
+type welcome struct{ kind, request, root, dir, settings, desk string }
 
 func (i *issuer) welcome(w welcome) {
 	fmt.Fprintf(i.out, `
@@ -127,9 +127,13 @@ Judge one:
 
   go run ./cmd/segell verify --seal-roots-file %[4]s %[7]s
 
+What staff do in the console, by command:
+
+  . %[9]s && go run ./cmd/segell jobs list
+
 Ctrl-C stops it. Started again on the same folder it goes on where it was; with -v it tells what it does,
 -h lists the flags (make sandbox SANDBOX_FLAGS="-v").
-`, i.api, w.kind, i.token, w.root, w.dir, w.request, i.example, w.desk)
+`, i.api, w.kind, i.token, w.root, w.dir, w.request, i.example, w.desk, quote(w.settings))
 }
 
 type requestState struct {

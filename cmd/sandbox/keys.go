@@ -18,6 +18,7 @@ import (
 type keys struct {
 	keyset   *ledger.Keyset
 	hmac     []byte
+	written  keyFile // both as they are written
 	clients  *access.Clients
 	token    string
 	s3Access string
@@ -57,7 +58,7 @@ func openKeys(dir string) (*keys, error) {
 	if err := file.complete(path); err != nil {
 		return nil, err
 	}
-	k := &keys{token: file.Token, s3Access: "sandbox", s3Secret: file.S3Secret, office: file.Office, passwords: file.Passwords}
+	k := &keys{written: file, token: file.Token, s3Access: "sandbox", s3Secret: file.S3Secret, office: file.Office, passwords: file.Passwords}
 	if k.keyset, err = ledger.ReadKeyset(file.Keyset); err != nil {
 		return nil, err
 	}

@@ -115,8 +115,11 @@ func logTo(stderr io.Writer, dir string, aside bool) (io.Writer, func(), error) 
 	return file, func() { file.Close() }, nil
 }
 
-// logName is the log's file in the sandbox's folder.
-const logName = "log"
+// The log and the heads of the audit trail in the sandbox's folder.
+const (
+	logName   = "log"
+	headsName = "audit-heads"
+)
 
 type options struct {
 	dir, here       string // the folder of the sandbox, and where it was started
@@ -162,7 +165,7 @@ func sandbox(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	redis, stopRedis, err := startRedis()
+	redis, redisURL, stopRedis, err := startRedis()
 	if err != nil {
 		return err
 	}
@@ -170,7 +173,7 @@ func sandbox(ctx context.Context, o options) error {
 
 	fmt.Fprint(o.out, "Segell's sandbox: everything runs on this machine, and every page says PROVA.\n\n")
 	group, ctx := errgroup.WithContext(ctx)
-	bucket, err := startS3(ctx, group, dir, k)
+	bucket, opened, err := startS3(ctx, group, dir, k)
 	if err != nil {
 		return err
 	}
@@ -181,7 +184,7 @@ func sandbox(ctx context.Context, o options) error {
 	parts := press.Parts{
 		Bucket: store, Redis: redis, Keyset: k.keyset, HMACKey: k.hmac, Log: o.log, Now: time.Now,
 		PublicURL: "http://" + listener.Addr().String(), Institution: "Caixa Andorrana de Seguretat Social", Version: "sandbox",
-		AuditHeads: filepath.Join(dir, "audit-heads"),
+		AuditHeads: filepath.Join(dir, headsName),
 		Access:     access.Config{Clients: k.clients, Rate: manyCalls, Failures: manyCalls, Public: manyCalls}, Sealers: seals, Archivist: archivist, Proof: true, CheckInterval: 10 * time.Millisecond, ShutdownWithin: 5 * time.Second,
 	}
 	var broken *troubles
@@ -221,7 +224,11 @@ func sandbox(ctx context.Context, o options) error {
 		if err := staffed.hire(ctx, k.passwords); err != nil {
 			return err
 		}
-		issuer.welcome(welcome{kind: issuer.first.Kind, request: try, root: authority.RootPEM(), dir: dir, desk: staffed.words(k.passwords)})
+		settings, err := writeSettings(dir, k, redisURL, opened)
+		if err != nil {
+			return err
+		}
+		issuer.welcome(welcome{kind: issuer.first.Kind, request: try, root: authority.RootPEM(), dir: dir, settings: settings, desk: staffed.words(k.passwords)})
 		if broken == nil {
 			return nil
 		}

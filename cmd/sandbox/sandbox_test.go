@@ -119,6 +119,10 @@ func TestOnceIssuesEverySampleOnce(t *testing.T) {
 	if again := up.out.String(); !strings.Contains(again, fmt.Sprintf("\n0 documents issued, %d had been before; ", len(want))) {
 		t.Errorf("the next start says:\n%s", again)
 	}
+	if words, err := exec.Command("sh", "-c", `. "$1" && "$2" jobs list && "$2" audit list --what staff.add`, "sh", filepath.Join(dir, settingsName), segellProgram).CombinedOutput(); err != nil ||
+		!bytes.Contains(words, []byte("Tot bé")) || !bytes.Contains(words, []byte("staff.add")) {
+		t.Errorf("the commands of staff, with the settings that it wrote: %v\n%s", err, words)
+	}
 	root := filepath.Join(dir, "pki", "root.pem")
 	for _, name := range got {
 		file := filepath.Join(dir, "issued", name)

@@ -22,12 +22,12 @@ import (
 
 const bucketName = "segell"
 
-// startRedis starts a Redis in memory. It loses everything when the sandbox
-// ends, which the ledger does not mind.
-func startRedis() (client redis.UniversalClient, stop func(), err error) {
+// startRedis starts a Redis in memory and returns its URL too. It loses everything
+// when the sandbox ends, which the ledger does not mind.
+func startRedis() (client redis.UniversalClient, url string, stop func(), err error) {
 	server := miniredis.NewMiniRedis()
 	if err := server.Start(); err != nil {
-		return nil, nil, fmt.Errorf("starting the embedded Redis: %w", err)
+		return nil, "", nil, fmt.Errorf("starting the embedded Redis: %w", err)
 	}
 	// Its keys grow old only when told to.
 	ticker := time.NewTicker(time.Second)
@@ -42,8 +42,9 @@ func startRedis() (client redis.UniversalClient, stop func(), err error) {
 			}
 		}
 	}()
-	client, err = queue.Open("redis://" + server.Addr())
-	return client, func() {
+	url = "redis://" + server.Addr()
+	client, err = queue.Open(url)
+	return client, url, func() {
 		client.Close()
 		ticker.Stop()
 		close(done)
@@ -52,11 +53,11 @@ func startRedis() (client redis.UniversalClient, stop func(), err error) {
 }
 
 // startS3 starts an S3 server whose objects are files below dir, and returns the
-// bucket that is the ledger.
-func startS3(ctx context.Context, group *errgroup.Group, dir string, k *keys) (*storage.Bucket, error) {
+// bucket that is the ledger, and how it is opened.
+func startS3(ctx context.Context, group *errgroup.Group, dir string, k *keys) (*storage.Bucket, storage.Config, error) {
 	root := filepath.Join(dir, "bucket")
 	if err := os.MkdirAll(root, 0o700); err != nil {
-		return nil, err
+		return nil, storage.Config{}, err
 	}
 	var store meta.MetadataStorer = meta.XattrMeta{}
 	options := posix.PosixOpts{}
@@ -65,21 +66,21 @@ func startS3(ctx context.Context, group *errgroup.Group, dir string, k *keys) (*
 		// kept in files of its own.
 		beside := filepath.Join(dir, "bucket-metadata")
 		if err := os.MkdirAll(beside, 0o700); err != nil {
-			return nil, err
+			return nil, storage.Config{}, err
 		}
 		sidecar, err := meta.NewSideCar(beside)
 		if err != nil {
-			return nil, fmt.Errorf("starting the embedded S3 server: %w", err)
+			return nil, storage.Config{}, fmt.Errorf("starting the embedded S3 server: %w", err)
 		}
 		store, options.SideCarDir = sidecar, beside
 	}
 	backend, err := posix.New(root, store, options)
 	if err != nil {
-		return nil, fmt.Errorf("starting the embedded S3 server: %w", err)
+		return nil, storage.Config{}, fmt.Errorf("starting the embedded S3 server: %w", err)
 	}
 	address, err := freeAddress()
 	if err != nil {
-		return nil, err
+		return nil, storage.Config{}, err
 	}
 	group.Go(func() error {
 		err := embedgw.RunVersityGW(ctx, backend, &embedgw.Config{RootUserAccess: k.s3Access, RootUserSecret: k.s3Secret, Region: "us-east-1",
@@ -89,23 +90,23 @@ func startS3(ctx context.Context, group *errgroup.Group, dir string, k *keys) (*
 		}
 		return fmt.Errorf("the embedded S3 server ended: %w", err)
 	})
-	bucket, err := storage.Open(ctx, storage.Config{Endpoint: "http://" + address, Region: "us-east-1", Bucket: bucketName,
-		AccessKey: k.s3Access, SecretKey: k.s3Secret, PathStyle: true})
+	config := storage.Config{Endpoint: "http://" + address, Region: "us-east-1", Bucket: bucketName, AccessKey: k.s3Access, SecretKey: k.s3Secret, PathStyle: true}
+	bucket, err := storage.Open(ctx, config)
 	if err != nil {
-		return nil, err
+		return nil, storage.Config{}, err
 	}
 	waiting, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	for {
 		err := bucket.MakeBucket(waiting)
 		if err == nil {
-			return bucket, nil
+			return bucket, config, nil
 		}
 		if !errors.Is(err, storage.ErrUnavailable) || waiting.Err() != nil {
 			if cause := context.Cause(ctx); cause != nil {
-				return nil, cause // the server itself says why
+				return nil, storage.Config{}, cause // the server itself says why
 			}
-			return nil, fmt.Errorf("the embedded S3 server does not answer: %w", err)
+			return nil, storage.Config{}, fmt.Errorf("the embedded S3 server does not answer: %w", err)
 		}
 		select {
 		case <-waiting.Done():
