@@ -18,8 +18,9 @@ const examplesMost = 10
 
 // causesPage is everything that failed, by what happened.
 type causesPage struct {
-	Missing string // why the list could not be read, a key of frame.problems
-	Groups  []groupRow
+	Missing    string // why the list could not be read, a key of frame.problems
+	Groups     []groupRow
+	Incomplete bool // there may be others
 }
 
 // groupRow is a group in the list of causes.
@@ -52,6 +53,9 @@ func kindCounts[N int | int64](counts map[string]N) []kindCount {
 func (c *Console) causes(w http.ResponseWriter, r *http.Request) {
 	groups, err := c.Index.Groups(r.Context())
 	p := causesPage{Missing: c.troubleWord(r, "causes", err)}
+	if condition, err := c.Index.Condition(r.Context()); err == nil {
+		p.Incomplete = !condition.Complete
+	}
 	seen := map[string]bool{}
 	for _, g := range groups {
 		if g.Count > 0 {

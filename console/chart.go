@@ -60,8 +60,8 @@ type tempoRow struct {
 type tempo struct {
 	Hours                    int
 	Accepted, Issued, Failed int64
-	Median, P95              time.Duration // of the latest slot in which something was issued
-	Made, Took               *chart        // Took is nil where nothing was issued
+	Median, P95              time.Duration // of the latest slot of which they are known
+	Made, Took               *chart        // Took is nil where no time is known
 	Rows                     []tempoRow
 }
 
@@ -73,7 +73,7 @@ func tempoOf(slots []index.Slot, hours int, zone *time.Location, comma string) t
 		t.Accepted += s.Accepted
 		t.Issued += s.Issued
 		t.Failed += s.Failed
-		if s.Issued > 0 {
+		if s.P95 > 0 { // after a rebuild the shortest times are not known
 			t.Median, t.P95 = s.Median, s.P95
 		}
 		begins := s.Begins.In(zone).Truncate(tableStep)
@@ -89,7 +89,7 @@ func tempoOf(slots []index.Slot, hours int, zone *time.Location, comma string) t
 	if t.Accepted+t.Issued+t.Failed > 0 {
 		t.Made = drawMade(slots, zone)
 	}
-	if t.Issued > 0 {
+	if t.P95 > 0 {
 		t.Took = drawTook(slots, zone, comma)
 	}
 	return t
@@ -150,7 +150,7 @@ func drawTook(slots []index.Slot, zone *time.Location, comma string) *chart {
 	width := plotWidth(len(slots))
 	var median, p95 lineBuilder
 	for i, s := range slots {
-		if s.Issued == 0 {
+		if s.P95 == 0 {
 			median.lift()
 			p95.lift()
 			continue

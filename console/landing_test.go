@@ -81,7 +81,7 @@ func TestTheFirstPageSaysWhatNeedsSomebody(t *testing.T) {
 func TestTheFirstPageKnowsOfPausesAndCallbacks(t *testing.T) {
 	o := newOffice(t, well)
 	waiting := o.accept("coverage_certificate", "COB")
-	o.settle(0, 0)
+	o.listed(ledger.StateAccepted, 1)
 	mira, anna := o.login("mira"), o.login("anna")
 	o.must(o.acts.Pause(t.Context(), acts.Actor{Who: "bru"}, ledger.PauseKind, "coverage_certificate", "figures are corrected"))
 	wants(t, mira.get("/"), http.StatusOK, "<h1>Tot bé</h1>", "Espera per una pausa", waiting.Number, "«Certificat de cobertura sanitària» està en pausa")

@@ -191,6 +191,18 @@ func (o *office) settle(failed, issued int64) {
 	o.t.Fatalf("the index holds %v (%v), %d failed and %d issued are expected", counts, err, failed, issued)
 }
 
+// listed waits until the index holds so many requests in a state.
+func (o *office) listed(state ledger.State, n int64) {
+	o.t.Helper()
+	for range 800 {
+		if counts, err := o.index.Counts(o.t.Context()); err == nil && counts[state] == n {
+			return
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	o.t.Fatalf("the index does not come to hold %d requests that are %s", n, state)
+}
+
 // browser is one that a member of staff has logged in with.
 type browser struct {
 	o    *office
