@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"segell/ledger"
 )
 
@@ -226,8 +228,10 @@ func (a *Acts) asOf(order ledger.Bulk) ledger.Bulk {
 	return order
 }
 
-// bulksMost is how many bulks a list shows.
-const bulksMost = 100
+const (
+	bulksMost   = 50 // that a list shows
+	bulksAtOnce = 16 // that are read at a time
+)
 
 // Bulks returns the bulks that were begun last, newest first.
 func (a *Acts) Bulks(ctx context.Context) ([]Bulk, error) {
@@ -240,16 +244,28 @@ func (a *Acts) Bulks(ctx context.Context) ([]Bulk, error) {
 	if now := slices.IndexFunc(ids, func(id string) bool { return !ahead(id) }); now > 0 {
 		ids = slices.Concat(ids[now:], ids[:now])
 	}
-	var bulks []Bulk
-	for _, id := range ids[:min(len(ids), bulksMost)] {
-		b, err := a.Bulk(ctx, id)
-		if errors.Is(err, ledger.ErrNotFound) {
-			continue // its list is being written
+	ids = ids[:min(len(ids), bulksMost)]
+	found := make([]*Bulk, len(ids))
+	reading, ctx := errgroup.WithContext(ctx)
+	reading.SetLimit(bulksAtOnce)
+	for i, id := range ids {
+		reading.Go(func() error {
+			b, err := a.Bulk(ctx, id)
+			if errors.Is(err, ledger.ErrNotFound) {
+				return nil // its list is being written
+			}
+			found[i] = &b
+			return err
+		})
+	}
+	if err := reading.Wait(); err != nil {
+		return nil, err
+	}
+	bulks := make([]Bulk, 0, len(found))
+	for _, b := range found {
+		if b != nil {
+			bulks = append(bulks, *b)
 		}
-		if err != nil {
-			return nil, err
-		}
-		bulks = append(bulks, b)
 	}
 	return bulks, nil
 }

@@ -368,7 +368,7 @@ func TestNoBulksHideAnother(t *testing.T) {
 		}
 	}
 	list, err := p.Bulks(t.Context())
-	if err != nil || len(list) != 100 || list[0].ID != honest.ID {
+	if err != nil || len(list) != 50 || list[0].ID != honest.ID {
 		t.Errorf("of %d bulks the list does not begin with the newest that can be: %v", len(list), err)
 	}
 	h.run(p)

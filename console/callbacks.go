@@ -19,7 +19,7 @@ func (c *Console) callbackRoutes() []route {
 }
 
 // callbacksMost is how many callbacks a page shows, the oldest.
-const callbacksMost = 100
+const callbacksMost = 50
 
 // callbacksView is what templates/callbacks.html sees.
 type callbacksView struct {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"segell/storage"
@@ -274,25 +275,51 @@ func (l *Ledger) Undeliverable(ctx context.Context, n Notice) error {
 	return nil
 }
 
+// noticesAtOnce is how many notices are read at a time.
+const noticesAtOnce = 16
+
 // Undelivered yields the notices that were given up, oldest request first. One
 // that cannot be read is yielded with its error, and the others follow; a listing
 // that fails ends it.
 func (l *Ledger) Undelivered(ctx context.Context) iter.Seq2[Notice, error] {
 	return func(yield func(Notice, error) bool) {
+		var names []string
 		for name, err := range l.names(ctx, undeliveredPrefix) {
 			if err != nil {
-				yield(Notice{}, err)
+				if l.yieldUndelivered(ctx, names, yield) {
+					yield(Notice{}, err)
+				}
 				return
 			}
-			n, err := l.notice(ctx, undeliveredPrefix, name)
-			if errors.Is(err, ErrNotFound) {
-				continue // replayed while we listed
-			}
-			if !yield(n, err) {
-				return
+			if names = append(names, name); len(names) == noticesAtOnce {
+				if !l.yieldUndelivered(ctx, names, yield) {
+					return
+				}
+				names = names[:0]
 			}
 		}
+		l.yieldUndelivered(ctx, names, yield)
 	}
+}
+
+// yieldUndelivered reads notices at a time and yields them in their order, until
+// yield has enough.
+func (l *Ledger) yieldUndelivered(ctx context.Context, names []string, yield func(Notice, error) bool) (more bool) {
+	notices, faults := make([]Notice, len(names)), make([]error, len(names))
+	var all sync.WaitGroup
+	for i, name := range names {
+		all.Go(func() { notices[i], faults[i] = l.notice(ctx, undeliveredPrefix, name) })
+	}
+	all.Wait()
+	for i, n := range notices {
+		if errors.Is(faults[i], ErrNotFound) {
+			continue // replayed while we listed
+		}
+		if !yield(n, faults[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // UndeliveredNotice reads a notice that was given up: ErrNotFound if none of that
