@@ -23,7 +23,7 @@ func TestTheFirstPageSaysWhatNeedsSomebody(t *testing.T) {
 	o.issue(o.accept("coverage_certificate", "COB"))
 	o.settle(0, 1)
 	mira := o.login("mira")
-	wants(t, mira.get("/"), http.StatusOK, "<h1>Tot bé</h1>", "Cap document està aturat.", "caduca d’aquí a 83 dies", `<svg viewBox="0 0 400 170" role="img" aria-label="En les últimes 6 hores han arribat 1 `)
+	wants(t, mira.get("/"), http.StatusOK, "<h1>Tot bé</h1>", "Cap document està aturat.", "caduca d’aquí a 83 dies", `<svg viewBox="0 0 400 170" role="img" aria-label="Últimes 6 hores. Sol·licituds arribades: 1. `)
 
 	parts := well(t.Context())
 	left := -1.5
