@@ -350,17 +350,17 @@ func TestTheWork(t *testing.T) {
 	o.must(o.queue.Present(t.Context(), queue.Presence{Name: "w1", Host: "press-1", PID: 4711, Version: "1", Since: time.Now(), SealEnds: time.Now().Add(time.Hour), Concurrency: 8,
 		Away: []queue.Absence{{Dependency: ledger.TSA, Since: time.Now(), Resting: true}}}))
 	anna := o.login("anna")
-	wants(t, anna.post("/work/pause", "target", "kind:coverage_certificate", "why", " "), 422, "Escriviu el motiu.", `aria-invalid="true"`)
-	wants(t, anna.post("/work/pause", "target", "kind:coverage_certificate", "why", "per la senyora 731234A"), 422, "El motiu no es pot desar així")
-	wants(t, anna.post("/work/pause", "target", "kind:nothing", "why", "x y"), 422, "Trieu un tipus")
-	wants(t, anna.follow("/work/pause", "target", "kind:coverage_certificate", "why", "El barem <b>nou</b>"), 200,
+	wants(t, anna.post("/pause", "target", "kind:coverage_certificate", "why", " "), 422, "Escriviu el motiu.", `aria-invalid="true"`)
+	wants(t, anna.post("/pause", "target", "kind:coverage_certificate", "why", "per la senyora 731234A"), 422, "El motiu no es pot desar així")
+	wants(t, anna.post("/pause", "target", "kind:nothing", "why", "x y"), 422, "Trieu un tipus")
+	wants(t, anna.follow("/pause", "target", "kind:coverage_certificate", "why", "El barem <b>nou</b>"), 200,
 		"S’ha posat en pausa.", "«El barem &lt;b&gt;nou&lt;/b&gt;»", "anna, ", "press-1", "el segell de temps")
 	if got := anna.get("/work"); strings.Contains(got.body, "S’ha posat en pausa.") {
 		t.Error("what was done is said twice")
 	}
 	bru := o.login("bru")
-	wants(t, bru.follow("/work/resume", "target", "kind:coverage_certificate", "why", "Ja està revisat"), 200, "S’ha reprès.", "No hi ha res en pausa.")
-	wants(t, bru.follow("/work/resume", "target", "kind:coverage_certificate", "why", "Un altre cop"), 200) // somebody else was faster
+	wants(t, bru.follow("/resume", "target", "kind:coverage_certificate", "why", "Ja està revisat"), 200, "S’ha reprès.", "No hi ha res en pausa.")
+	wants(t, bru.follow("/resume", "target", "kind:coverage_certificate", "why", "Un altre cop"), 200) // somebody else was faster
 	o.redis.Kill()
 	wants(t, anna.get("/work"), 200, "Ara no podem dir què hi ha a la cua.", "No hi ha res en pausa.") // the rest is there
 	o.away.Store(true)
@@ -412,7 +412,7 @@ func TestTheAuditTrailIsReadAndExported(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, nil)
 	anna, olga := o.login("anna"), o.login("olga")
-	anna.post("/work/pause", "target", "queue:batch", "why", "Manteniment del vespre")
+	anna.post("/pause", "target", "queue:batch", "why", "Manteniment del vespre")
 	wants(t, olga.get("/audit"), 200, "Manteniment del vespre", "Pausa", "127.0.0.1")
 	for query, found := range map[string]bool{"?who=anna&what=work.pause": true, "?text=MANTENIMENT": true, "?who=bru": false, "?until=2001-01-01": false, "?from=2001-01-01": true} {
 		if got := olga.get("/audit" + query); got.status != 200 || strings.Contains(got.body, "<td data-label=\"Motiu\">Manteniment del vespre") != found {

@@ -148,7 +148,7 @@ func TestAFloodOfRefusalsIsOneEntry(t *testing.T) {
 	mira := o.login("mira")
 	form := url.Values{"csrf": {mira.csrf()}, "why": {"A test floods"}, "target": {"queue:batch"}}
 	for n := range 60 {
-		path := []string{"/work/pause", "/requests/" + fmt.Sprintf("0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7%03x", n) + "/retry"}[n%2]
+		path := []string{"/pause", "/requests/" + fmt.Sprintf("0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7%03x", n) + "/retry"}[n%2]
 		if got := mira.sendWith(http.MethodPost, path, form); got.status != http.StatusForbidden {
 			t.Fatalf("POST %s: %d, want 403", path, got.status)
 		}
@@ -160,7 +160,7 @@ func TestAFloodOfRefusalsIsOneEntry(t *testing.T) {
 			denied[r.ID]++
 		}
 	}
-	if len(denied) != 2 || denied["work.pause"] != 1 || denied["requests.id.retry"] != 1 {
+	if len(denied) != 2 || denied["pause"] != 1 || denied["requests.id.retry"] != 1 {
 		t.Errorf("the trail has %v:\n%s", denied, trail)
 	}
 }
@@ -214,7 +214,7 @@ func TestForgedForms(t *testing.T) {
 		t.Errorf("a forged form paused %v, %v", pauses, err)
 	}
 	// With all that is due, it is done.
-	if got := anna.sendWith(http.MethodPost, "/work/pause", url.Values{"csrf": {own}, "why": {"A test pauses"}, "target": {"queue:batch"}},
+	if got := anna.sendWith(http.MethodPost, "/pause", url.Values{"csrf": {own}, "why": {"A test pauses"}, "target": {"queue:batch"}},
 		"Sec-Fetch-Site", "same-origin", "Origin", o.server.URL); got.status != http.StatusSeeOther {
 		t.Errorf("a form that is no forgery: %d", got.status)
 	}

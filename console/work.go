@@ -18,8 +18,8 @@ import (
 func (c *Console) workRoutes() []route {
 	return []route{
 		{http.MethodGet, "/work", staff.Look, c.work},
-		{http.MethodPost, "/work/pause", staff.Act, c.pause},
-		{http.MethodPost, "/work/resume", staff.Act, c.resume},
+		{http.MethodPost, "/pause", staff.Act, c.pause},
+		{http.MethodPost, "/resume", staff.Act, c.resume},
 	}
 }
 

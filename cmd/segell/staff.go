@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -71,6 +72,18 @@ type changing struct {
 func (c changing) actor() desk.Actor {
 	act := actor(c.Reason)
 	return desk.Actor{Who: act.Who, From: act.From, Why: act.Why}
+}
+
+// change does one thing to the account, and says so by a word of accountWords.
+func (c changing) change(s *Settings, out *output, log *slog.Logger, act func(*desk.Desk, context.Context, desk.Actor, string) error, word string) error {
+	a, err := s.accounts(out, log)
+	if err != nil {
+		return err
+	}
+	if err := act(a.Desk, background(), c.actor(), c.Login); err != nil {
+		return a.fault(c.Login, err)
+	}
+	return a.answer(c.Login, a.words[word], c.Login)
 }
 
 // fault words an error of the accounts for whom it concerns.
@@ -294,40 +307,19 @@ func (c staffRolesCmd) Run(s *Settings, out *output, log *slog.Logger) error {
 type staffDisableCmd struct{ changing }
 
 func (c staffDisableCmd) Run(s *Settings, out *output, log *slog.Logger) error {
-	a, err := s.accounts(out, log)
-	if err != nil {
-		return err
-	}
-	if err := a.Disable(background(), c.actor(), c.Login); err != nil {
-		return a.fault(c.Login, err)
-	}
-	return a.answer(c.Login, a.words["is disabled"], c.Login)
+	return c.change(s, out, log, (*desk.Desk).Disable, "is disabled")
 }
 
 type staffEnableCmd struct{ changing }
 
 func (c staffEnableCmd) Run(s *Settings, out *output, log *slog.Logger) error {
-	a, err := s.accounts(out, log)
-	if err != nil {
-		return err
-	}
-	if err := a.Enable(background(), c.actor(), c.Login); err != nil {
-		return a.fault(c.Login, err)
-	}
-	return a.answer(c.Login, a.words["is enabled"], c.Login)
+	return c.change(s, out, log, (*desk.Desk).Enable, "is enabled")
 }
 
 type staffEndCmd struct{ changing }
 
 func (c staffEndCmd) Run(s *Settings, out *output, log *slog.Logger) error {
-	a, err := s.accounts(out, log)
-	if err != nil {
-		return err
-	}
-	if err := a.EndAll(background(), c.actor(), c.Login); err != nil {
-		return a.fault(c.Login, err)
-	}
-	return a.answer(c.Login, a.words["sessions ended"], c.Login)
+	return c.change(s, out, log, (*desk.Desk).EndAll, "sessions ended")
 }
 
 type staffReleaseCmd struct{ changing }

@@ -245,7 +245,7 @@ func (h *house) workPages(x *examiner, act *tab) {
 	x.examine(act, "work")
 	act.choose("#target", "queue:batch")
 	act.fill("#pause-why", " ")
-	act.goes("form[action='/work/pause'] button", "")
+	act.goes("form[action='/pause'] button", "")
 	act.reads(h.word("frame.why.missing"))
 	x.examine(act, "work-refused-pause")
 	act.open("/work")
