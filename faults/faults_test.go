@@ -209,7 +209,8 @@ func (h *house) verdict(ctx context.Context, all []*asked) *verdict {
 			v.failed++
 		case s.State == "issued" || s.State == "failed":
 			v.unexplained++
-			v.complain("%s of %s ended as %s, poisoned: %t", a.kind, a.id, s, a.poison)
+			failure, err := h.ledger().Failure(ctx, a.id) // the portal is not told the detail
+			v.complain("%s of %s ended as %s, poisoned: %t: %s, %+v, %v", a.kind, a.id, s, a.poison, failure.Detail, failure.Tries, err)
 		default:
 			v.lost++
 			v.complain("%s of %s stands at %q and nobody works on it", a.kind, a.id, s.State)
