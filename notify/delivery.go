@@ -15,6 +15,9 @@ const (
 	eventPause = 10 * time.Second
 	// eventWithin is how long that may take. Who was about to do it has ended by then.
 	eventWithin = time.Hour
+	// clocksApart is how far the clocks of two machines may be apart before what one wrote is no time of the other:
+	// as far as a time-stamping authority may be.
+	clocksApart = time.Minute
 )
 
 // Deliver makes one try at a callback, by its name in the ledger, and returns how
@@ -30,7 +33,7 @@ func (n *Notifier) Deliver(ctx context.Context, name string) (again time.Duratio
 	case err != nil:
 		return ledgerPause
 	}
-	if wait := notice.NextAt.Sub(n.Now()); wait > 0 {
+	if wait := untilNext(notice, n.Now()); wait > 0 {
 		return wait // Redis had forgotten it
 	}
 	switch stands, err := n.Ledger.CameTrue(ctx, notice); {
@@ -40,6 +43,15 @@ func (n *Notifier) Deliver(ctx context.Context, name string) (again time.Duratio
 		return n.await(ctx, notice)
 	}
 	return n.try(ctx, notice)
+}
+
+// untilNext is how long a callback waits for its next try. Where its last try lies in the time to come, a clock was
+// changed since: when the next is due is not known then, and it is due now.
+func untilNext(notice ledger.Notice, now time.Time) time.Duration {
+	if tries := notice.Tries; len(tries) > 0 && tries[len(tries)-1].At.Sub(now) > clocksApart {
+		return 0
+	}
+	return notice.NextAt.Sub(now)
 }
 
 // await puts a callback off whose event the ledger does not show, and takes it

@@ -515,6 +515,40 @@ func TestWhatEndpointsAnswer(t *testing.T) {
 	}
 }
 
+// What a clock that was ahead put off is tried once the clock is right, and what waits is not put off by one that is behind.
+func TestAClockThatWasChanged(t *testing.T) {
+	for name, c := range map[string]struct {
+		changed time.Duration
+		again   time.Duration
+	}{
+		"was two hours ahead":  {changed: -2 * time.Hour},
+		"was two hours behind": {changed: 2 * time.Hour},
+		"is seconds behind":    {changed: -3 * time.Second, again: 8 * time.Second},
+		"is right":             {again: 5 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			endpoint := newClient(t)
+			endpoint.answers(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+			b := newBench(t, endpoint.URL)
+			if err := b.issue(t.Context(), b.accept(t, "")); err != nil {
+				t.Fatal(err)
+			}
+			name := b.names(t)[0]
+			if again := b.notifier.Deliver(t.Context(), name); again != 5*time.Second {
+				t.Fatalf("again in %s, want 5s", again)
+			}
+			endpoint.answers(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
+			b.now = b.now.Add(c.changed)
+			if again := b.notifier.Deliver(t.Context(), name); again.Round(time.Second) != c.again {
+				t.Errorf("again in %s, want %s", again, c.again)
+			}
+			if waits := len(b.names(t)) > 0; waits != (c.again > 0) {
+				t.Errorf("it waits: %t", waits)
+			}
+		})
+	}
+}
+
 // An endpoint without a certificate that can be trusted gets nothing.
 func TestACertificateThatCannotBeTrusted(t *testing.T) {
 	got := 0
