@@ -249,9 +249,6 @@ func (s *Sealer) prove(ctx context.Context, plan *sealPlan, sealed []byte) error
 		return fmt.Errorf("%w: level %s measured, %s asked: %w", ErrBelowLevel, report.Level, s.config.Level, report.errOr("each check holds"))
 	}
 	if !report.Valid {
-		if slices.ContainsFunc(report.Checks, func(c Check) bool { return c.Name == CheckClaimedTime && !c.OK }) {
-			return fmt.Errorf("%w: %w", errClockTurned, report.Err())
-		}
 		return fmt.Errorf("%w: %w", ErrUnsound, report.Err())
 	}
 	if err := plan.unchanged(sealed, found.sealed); err != nil {

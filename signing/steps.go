@@ -42,9 +42,6 @@ const keepWithin = 10 * time.Second
 // errStampRevoked: the time-stamp that a document carries already comes from a certificate that was revoked since.
 var errStampRevoked = errors.New("the certificate of the time-stamping authority was revoked")
 
-// errClockTurned: the signature claims a time that the clock of this machine has left since, for it was put right.
-var errClockTurned = fmt.Errorf("%w: the clock was changed in the middle", ErrUnsound)
-
 // errMoreEvidence: the document needs evidence about another authority before that authority can stamp it.
 var errMoreEvidence = errors.New("evidence is missing for the time-stamping authority")
 
@@ -76,8 +73,8 @@ func (s *Sealer) SealInSteps(ctx context.Context, pdf []byte, j Journal) ([]byte
 		document, reached = s.resume(ctx, plan, kept)
 	}
 	sealed, err := s.finish(ctx, plan, document, reached, j)
-	if document != nil && (errors.Is(err, ErrUnsound) || errors.Is(err, errStampRevoked)) || errors.Is(err, errClockTurned) {
-		sealed, err = s.finish(ctx, plan, nil, "", j) // what was kept, or begun by another clock, leads nowhere
+	if document != nil && (errors.Is(err, ErrUnsound) || errors.Is(err, errStampRevoked)) {
+		sealed, err = s.finish(ctx, plan, nil, "", j) // what was kept leads nowhere
 	}
 	if errors.Is(err, errStampRevoked) {
 		err = fmt.Errorf("%w: %w", ErrTSAUnavailable, err)

@@ -3,7 +3,6 @@ package signing
 import (
 	"bytes"
 	"context"
-	"crypto"
 	"errors"
 	"sync"
 	"testing"
@@ -93,35 +92,6 @@ func TestOneKeyOperationThroughOutages(t *testing.T) {
 	}
 	if n := used - trial; n != 3 { // the first try, the one of sealedTo, the trial of the second sealer
 		t.Errorf("%d operations of the key in all, want 3", n)
-	}
-}
-
-// A clock that was ahead, and is put right between the signature and its time-stamp, leaves a seal that claims a time to
-// come: it is sealed again.
-func TestAClockPutRightInTheMiddle(t *testing.T) {
-	a := ownAuthority(t, pki.Options{})
-	c := configOf(t, a, a.Seal(), BT)
-	var ahead time.Duration
-	inner := c.Key
-	key := &watchedKey{Key: inner}
-	c.Key, c.Now = key, func() time.Time { return time.Now().Add(ahead) }
-	s := newSealer(t, c)
-	pdf := minimalPDF(1, 10)
-	ahead = 2 * time.Hour
-	before := key.signed.Load()
-	key.sign = func(ctx context.Context, message []byte, hash crypto.Hash) ([]byte, error) {
-		ahead = 0
-		return inner.Sign(ctx, message, hash)
-	}
-	sealed, err := s.Seal(context.Background(), pdf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if used := key.signed.Load() - before; used != 2 {
-		t.Errorf("%d operations of the key, want 2", used)
-	}
-	if r := inspect(t, sealed, trustOf(a)); !r.Valid || r.Level != BT {
-		t.Error(r.Level, r.Err())
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"segell/ledger"
 	"segell/signing"
@@ -109,7 +110,13 @@ func (s *Seals) close(set *setInUse) {
 // level that was asked for its kind, whatever the Sealer says.
 func (w *Worker) seal(ctx context.Context, r *run, sealer Sealer, rendering []byte) ([]byte, signing.Report, error) {
 	j := &journal{worker: w, run: r, name: workName(sealer, rendering)}
+	clock := w.watchClock()
 	sealed, report, err := sealMeasured(ctx, sealer, rendering, j)
+	for again := 0; again < 2 && errors.Is(err, signing.ErrUnsound) && clock.changed(); again++ {
+		w.Log.Warn("the clock was changed while a document was sealed: it is sealed again", "id", r.id, "why", err)
+		clock = w.watchClock()
+		sealed, report, err = sealMeasured(ctx, sealer, rendering, j)
+	}
 	if errors.Is(err, signing.ErrBelowLevel) {
 		w.metrics.belowLevel.WithLabelValues(r.request.Kind).Inc()
 		w.Log.Error("ALARM: a document is below the level of its kind and was not published", "id", r.id, "kind", r.request.Kind,
@@ -120,6 +127,24 @@ func (w *Worker) seal(ctx context.Context, r *run, sealer Sealer, rendering []by
 	}
 	w.metrics.sawSeal(report)
 	return sealed, report, nil
+}
+
+// watch tells whether a clock was changed since, by one that nobody changes.
+type watch struct {
+	now     func() time.Time
+	wall    time.Time
+	started time.Time // monotonic
+}
+
+func (w *Worker) watchClock() watch { return watch{w.Now, w.Now().Round(0), time.Now()} }
+
+// changedBy is what a clock must be off to have been changed. Half of what a time-stamping authority may be off, so no
+// smaller change can make a seal unsound.
+const changedBy = 30 * time.Second
+
+func (c watch) changed() bool {
+	off := c.now().Round(0).Sub(c.wall) - time.Since(c.started)
+	return off.Abs() > changedBy
 }
 
 func sealMeasured(ctx context.Context, sealer Sealer, rendering []byte, j signing.Journal) ([]byte, signing.Report, error) {

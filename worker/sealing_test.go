@@ -65,7 +65,13 @@ func keyOf(t testing.TB, leaf *pki.Leaf) *countingKey {
 // sealerAt seals with the authority's own time-stamps and responders.
 func sealerAt(t testing.TB, a *pki.Authority, key signing.Key, level signing.Level) Sealer {
 	t.Helper()
-	s, err := signing.NewSealer(signing.Config{Key: key, Roots: a.Roots(), Level: level, Now: time.Now,
+	return sealerBy(t, a, key, level, time.Now)
+}
+
+// sealerBy does it by a clock.
+func sealerBy(t testing.TB, a *pki.Authority, key signing.Key, level signing.Level, now func() time.Time) Sealer {
+	t.Helper()
+	s, err := signing.NewSealer(signing.Config{Key: key, Roots: a.Roots(), Level: level, Now: now,
 		TSAs: []signing.TSA{{URL: a.TSAURL(), Roots: a.Roots(), Timeout: 5 * time.Second}}, Revocation: signing.Revocation{Hosts: []string{a.Host()}}})
 	if err != nil {
 		t.Fatal(err)
@@ -345,6 +351,101 @@ func TestBelowItsLevelNothingIsPublished(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.issuedAt(t, a, id, signing.BLTA)
+}
+
+// turningSealer is a sealer whose clock is set at a point of its work.
+type turningSealer struct {
+	Sealer
+	beforeInspecting func()
+}
+
+func (s turningSealer) Inspect(ctx context.Context, pdf []byte) (signing.Report, error) {
+	s.beforeInspecting()
+	return s.Sealer.Inspect(ctx, pdf)
+}
+
+// turningKey is a key during whose operation the clock is set.
+type turningKey struct {
+	*countingKey
+	beforeSigning func()
+}
+
+func (k turningKey) Sign(ctx context.Context, message []byte, hash crypto.Hash) ([]byte, error) {
+	k.beforeSigning()
+	return k.countingKey.Sign(ctx, message, hash)
+}
+
+// A clock that is set while a document is sealed, wherever that is and in either direction, costs another seal or a wait,
+// never the document; a seal that is unsound by a clock that nobody touched is given up at once.
+func TestTheClockIsSetWhileADocumentIsSealed(t *testing.T) {
+	a := newAuthority(t)
+	right := func(*atomic.Int64) {}
+	to := func(off time.Duration) func(*atomic.Int64) {
+		return func(clock *atomic.Int64) { clock.Store(int64(off)) }
+	}
+	for name, c := range map[string]struct {
+		begins           time.Duration
+		signing, inspect func(*atomic.Int64)
+		cause            string // of the first try, where it does not issue
+		operations       int64
+	}{
+		"ahead, right before the time-stamp":  {begins: 2 * time.Hour, signing: to(0), inspect: right, operations: 2},
+		"right, behind before inspection":     {signing: right, inspect: to(-2 * time.Hour), cause: "seal_certificate_not_begun", operations: 2},
+		"right, ahead before inspection":      {signing: right, inspect: to(2 * time.Hour), operations: 1},
+		"behind, right before the time-stamp": {begins: -30 * time.Minute, signing: to(0), inspect: right, operations: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var clock atomic.Int64
+			now := func() time.Time { return time.Now().Add(time.Duration(clock.Load())) }
+			key := keyOf(t, a.Seal())
+			var begun bool
+			once := func(set func(*atomic.Int64)) func() {
+				var done bool
+				return func() {
+					if begun && !done {
+						done = true
+						set(&clock)
+					}
+				}
+			}
+			b := newBench(t)
+			b.now, b.Now = time.Now(), now
+			inner := sealerBy(t, a, turningKey{key, once(c.signing)}, signing.BLTA, now)
+			b.Sealers = NewSeals(SealSet{Default: turningSealer{inner, once(c.inspect)}}, b.Log)
+			key.signed.Store(0)
+			clock.Store(int64(c.begins))
+			begun = true
+			id := b.accept(t, sample(t, samples.Standard))
+			err := b.handle(t.Context(), task(id, queue.Door))
+			if c.cause != "" {
+				if err == nil || err.Error() != c.cause {
+					t.Fatalf("%v; want %s", err, c.cause)
+				}
+				clock.Store(0)
+				err = b.handle(t.Context(), task(id, queue.Door))
+			}
+			if err != nil {
+				t.Fatal(err, b.log.String())
+			}
+			b.issuedAt(t, a, id, signing.BLTA)
+			if n := key.signed.Load(); n != c.operations {
+				t.Errorf("%d operations of the key, want %d", n, c.operations)
+			}
+		})
+	}
+
+	b := newBench(t)
+	b.now = time.Now()
+	b.sealer.seal = func(context.Context, []byte) ([]byte, error) {
+		return nil, fmt.Errorf("%w: so it is", signing.ErrUnsound)
+	}
+	id := b.accept(t, sample(t, samples.Standard))
+	if err := b.handle(t.Context(), task(id, queue.Door)); !errors.Is(err, asynq.RevokeTask) {
+		t.Fatalf("%v; want to be given up", err)
+	}
+	if f, err := b.Ledger.Failure(t.Context(), id); err != nil || f.Cause != "inspection_failed" || strings.Contains(b.log.String(), "the clock was changed") {
+		t.Errorf("%+v, %v\n%s", f, err, b.log.String())
+	}
 }
 
 // gathered sums each metric over its labels.
