@@ -206,7 +206,7 @@ func (h *house) issue(p *process, id string) {
 		d, err = p.ledger.Issue(ctx, r, []byte("%PDF "+id), ledger.Document{Level: "B-T", Pages: 1})
 	}
 	if err == nil {
-		err = p.ledger.Finish(ctx, r, d, "ca", "", ledger.Masked{}, 1)
+		err = p.ledger.Finish(ctx, r, d, "ca", "", ledger.Masked{}, ledger.Making{})
 	}
 	if err != nil {
 		h.t.Errorf("issuing: %v", err)

@@ -105,8 +105,12 @@ func TestActsOnOneRequest(t *testing.T) {
 	}
 	wants(t, anna.get("/requests/"+old.ID), http.StatusOK, newer.Number, "Document substituït")
 	cancelled := anna.get("/requests/" + waiting.ID)
-	wants(t, cancelled, http.StatusOK, "Motiu: Es va enviar per error: it is mended", "els intents d’abans no es conserven")
+	wants(t, cancelled, http.StatusOK, "Motiu: Es va enviar per error: it is mended", "no en queda constància")
 	inOrder(t, cancelled, "Sol·licitud acceptada", "ha anul·lat la sol·licitud", "<strong>Sol·licitud anul·lada")
+	o.issue(failed)
+	retried := anna.get("/requests/" + failed.ID)
+	inOrder(t, retried, "Sol·licitud acceptada", "Intent 2:", "Aturada: no s’ha pogut fer", "ha tornat a provar", "Intent 3:", "Document fet i segellat", "A l’intent 4",
+		"Compondre el document: 12 ms · Segellar-lo: 1,2 s")
 	inOrder(t, anna.get("/requests/"+gone.ID), "Document fet i segellat", "ha retirat el document", "<strong>Document retirat")
 	wants(t, anna.get("/requests/0199e0a0-5b7c-7c1e-9a54-3f1d2b6c7d8e"), http.StatusNotFound, "No hi ha cap sol·licitud")
 	wants(t, anna.get("/requests/..%2F"), http.StatusNotFound)

@@ -172,7 +172,9 @@ func (o *office) issue(r ledger.Request) {
 	o.t.Helper()
 	d, err := o.ledger.Issue(o.t.Context(), r, []byte("%PDF-1.7 made for a test"), ledger.Document{Level: "PAdES-BASELINE-LTA", Pages: 2, Certificate: strings.Repeat("0", 64)})
 	o.must(err)
-	o.must(o.ledger.Finish(o.t.Context(), r, d, "ca", "2027-03-01", ledger.Mask(canaryName, canaryCASS), 1))
+	o.must(o.ledger.Finish(o.t.Context(), r, d, "ca", "2027-03-01", ledger.Mask(canaryName, canaryCASS), ledger.Making{
+		Failed: []ledger.Try{{At: time.Now(), Stage: ledger.StageSeal, Cause: "tsa_away"}},
+		Steps:  []ledger.StepTime{{Stage: ledger.StageRender, Milliseconds: 12}, {Stage: ledger.StageSeal, Milliseconds: 1240}}}))
 	o.queue.Tell(o.t.Context(), queue.Move{ID: r.ID})
 }
 
@@ -353,7 +355,7 @@ func (o *office) work() (stop func()) {
 					continue
 				}
 				d, err := o.ledger.Issue(ctx, r, []byte("%PDF-1.7 made for a test"), ledger.Document{Level: "PAdES-BASELINE-LTA", Pages: 1, Certificate: strings.Repeat("0", 64)})
-				if err == nil && o.ledger.Finish(ctx, r, d, "ca", "", ledger.Mask(canaryName, canaryCASS), 1) == nil {
+				if err == nil && o.ledger.Finish(ctx, r, d, "ca", "", ledger.Mask(canaryName, canaryCASS), ledger.Making{}) == nil {
 					o.queue.Withdraw(ctx, id, r.Queue)
 					o.queue.Tell(ctx, queue.Move{ID: id})
 				}

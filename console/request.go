@@ -42,7 +42,7 @@ type requestPage struct {
 	Events  []event
 	Notices []ledger.Notice
 	Dead    bool // one of Notices was given up
-	Earlier bool // there were tries before, of which nothing is kept
+	Untold  bool // it may have been tried before it was cancelled, of which nothing is kept
 	Reading bool // the audit trail is still being read, so that acts may be missing
 	Tickets []ticketRow
 	Can     map[string]bool // what may be done to it by who asks
@@ -75,8 +75,15 @@ type event struct {
 	Cause string       // why
 	Why   template.HTML
 	Tries int // that it took
+	Steps []step
 	order order
 	rank  time.Time // by which it is sorted
+}
+
+// step is how long a step of a document's making took.
+type step struct {
+	Stage ledger.Stage
+	Took  time.Duration
 }
 
 // order is where an event stands within its second, where no more is known of its
@@ -144,6 +151,9 @@ func (c *Console) readRequest(r *http.Request) (*requestPage, error) {
 		return nil, err
 	}
 	tries := c.followJob(r, p)
+	if p.Record != nil {
+		tries = p.Record.Making.Failed
+	}
 	if p.Failure != nil {
 		tries = p.Failure.Tries
 		_, _, p.Runbook = runbooks.Runbook(p.Failure.Cause, visitOf(r).words.tag)
@@ -308,19 +318,30 @@ func (c *Console) readEvents(r *http.Request, p *requestPage, tries []ledger.Try
 		return &p.Events[len(p.Events)-1]
 	}
 	add(p.AcceptedAt, "", "accepted")
-	for i, try := range tries {
-		if i >= triesShown/2 && i < len(tries)-triesShown/2 {
-			continue
+	before := 0
+	tried := func(tries []ledger.Try) {
+		for i, try := range tries {
+			if i >= triesShown/2 && i < len(tries)-triesShown/2 {
+				continue
+			}
+			e := add(try.At, "mind", "try")
+			e.Text = fill(text("request.events.try"), "n", strconv.Itoa(before+i+1))
+			e.Stage, e.Cause, e.order = try.Stage, try.Cause, made
 		}
-		e := add(try.At, "mind", "try")
-		e.Text = fill(text("request.events.try"), "n", strconv.Itoa(i+1))
-		e.Stage, e.Cause, e.order = try.Stage, try.Cause, made
+		before += len(tries)
 	}
+	past, err := c.Ledger.Past(r.Context(), p.ID)
+	missing := c.troubleWord(r, "past", err)
+	for _, failure := range past {
+		tried(failure.Tries)
+		add(failure.FailedAt, "halt", "failed").order = made
+	}
+	tried(tries)
 	if p.Failure != nil {
 		add(p.Failure.FailedAt, "halt", "failed").order = made
 	}
 	if p.Record != nil {
-		recordEvents(p.Record, add)
+		recordEvents(p.Record, before+1, add)
 	}
 	for _, ticket := range p.Tickets {
 		add(ticket.CreatedAt, "", "ticket").order = onDocument
@@ -329,7 +350,9 @@ func (c *Console) readEvents(r *http.Request, p *requestPage, tries []ledger.Try
 		}
 	}
 	acts := c.addActs(r, p)
-	cancelledAt := noteEarlier(p, acts)
+	p.EventsMissing = cmp.Or(p.EventsMissing, missing)
+	cancelledAt := whenCancelled(acts)
+	p.Untold = p.State == ledger.StateCancelled && len(past) == 0
 	if p.State == ledger.StateCancelled && !cancelledAt.IsZero() {
 		add(cancelledAt, "", "cancelled")
 	}
@@ -360,30 +383,25 @@ func sortEvents(events []event) {
 	slices.SortStableFunc(events, func(a, b event) int { return a.rank.Compare(b.rank) })
 }
 
-// noteEarlier says whether staff opened the request again or took it back, after
-// which the ledger keeps no earlier tries; and when they took it back, if they did.
-func noteEarlier(p *requestPage, acts []ledger.AuditRecord) (cancelledAt time.Time) {
+// whenCancelled is when staff took the request back, the last time; zero if they did not.
+func whenCancelled(acts []ledger.AuditRecord) time.Time {
 	for _, act := range acts { // newest first
-		switch act.What {
-		case "jobs.cancel":
-			p.Earlier = true
-			if cancelledAt.IsZero() {
-				cancelledAt = act.At
-			}
-		case "jobs.retry", "jobs.retry_render":
-			p.Earlier = true
+		if act.What == "jobs.cancel" {
+			return act.At
 		}
 	}
-	p.Earlier = p.Earlier || p.State == ledger.StateCancelled
-	return cancelledAt
+	return time.Time{}
 }
 
-// recordEvents are those that the register knows.
-func recordEvents(record *ledger.Record, add func(time.Time, string, string) *event) {
+// recordEvents are those that the register knows of a document that was issued at the try of that number.
+func recordEvents(record *ledger.Record, try int, add func(time.Time, string, string) *event) {
 	for i, version := range record.Versions {
 		if i == 0 {
 			e := add(version.At, "well", "issued")
-			e.Tries, e.order = record.Tries, made
+			e.Tries, e.order = try, made
+			for _, s := range record.Making.Steps {
+				e.Steps = append(e.Steps, step{s.Stage, time.Duration(s.Milliseconds) * time.Millisecond})
+			}
 		} else if !version.Pending {
 			add(version.At, "well", "renewed").order = made
 		}

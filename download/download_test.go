@@ -84,7 +84,7 @@ func newCounter(t *testing.T) *counter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Finish(t.Context(), request, document, "ca", "", ledger.Mask("Canari Groc, Aloma", "000000A"), 1); err != nil {
+	if err := c.Finish(t.Context(), request, document, "ca", "", ledger.Mask("Canari Groc, Aloma", "000000A"), ledger.Making{}); err != nil {
 		t.Fatal(err)
 	}
 	if c.record, err = c.Record(t.Context(), receipt.ID); err != nil {

@@ -170,7 +170,7 @@ func (d *desk) issue(id string) {
 	}
 	document, err := d.ledger.Issue(d.t.Context(), request, []byte("%PDF"), ledger.Document{Level: "B-T", Pages: 1})
 	if err == nil {
-		err = d.ledger.Finish(d.t.Context(), request, document, "ca", "", ledger.Mask("Canari Groc, Aloma", "731234Z"), 1)
+		err = d.ledger.Finish(d.t.Context(), request, document, "ca", "", ledger.Mask("Canari Groc, Aloma", "731234Z"), ledger.Making{})
 	}
 	if err != nil {
 		d.t.Fatal(err)

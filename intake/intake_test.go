@@ -480,7 +480,7 @@ func TestContent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.ledger.Finish(t.Context(), request, document, "ca", "2026-06-02", ledger.Masked{}, 1); err != nil {
+	if err := d.ledger.Finish(t.Context(), request, document, "ca", "2026-06-02", ledger.Masked{}, ledger.Making{}); err != nil {
 		t.Fatal(err)
 	}
 	state := d.ask("GET", "/v1/requests/"+id, "")

@@ -40,7 +40,7 @@ func (d *door) issue(id string) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	if err := d.ledger.Finish(ctx, request, document, "ca", "2026-06-02", ledger.Masked{Initials: "M. P.", CASSNumber: "•••••0A"}, 1); err != nil {
+	if err := d.ledger.Finish(ctx, request, document, "ca", "2026-06-02", ledger.Masked{Initials: "M. P.", CASSNumber: "•••••0A"}, ledger.Making{}); err != nil {
 		d.t.Fatal(err)
 	}
 	d.queue.Tell(ctx, queue.Move{ID: id})

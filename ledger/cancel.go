@@ -52,6 +52,9 @@ func (l *Ledger) Cancel(ctx context.Context, id string, reason CancelReason) (St
 		// An earlier call may have ended before it had cleared up.
 		return standing, l.clear(ctx, id)
 	case StateFailed:
+		if err := l.pass(ctx, *standing.Failure); err != nil {
+			return Standing{}, err
+		}
 		// First, so that whatever comes to an end halfway is unfinished again, which
 		// the reconciler finds; a failed request it would pass over for ever.
 		if err := l.objects.Delete(ctx, failureKey(id)); err != nil {

@@ -116,6 +116,7 @@ type Record struct {
 	Status     State     `json:"status"`        // issued, withdrawn, replaced
 	Versions   []Version `json:"versions"`      // newest last; renewal adds one before the bytes change
 	Tries      int       `json:"tries"`         // how often a worker began, 1 if at once
+	Making     Making    `json:"making,omitzero"`
 
 	Certificate  string           `json:"certificate"`              // SHA-256 of the certificate that sealed it
 	WithdrawnAt  *time.Time       `json:"withdrawn_at,omitempty"`   // or replaced
@@ -131,6 +132,22 @@ type Record struct {
 	// Removing: the file is about to go. Until it has, or where the process ended
 	// between the two, it may still be there.
 	Removing bool `json:"removing,omitempty"`
+}
+
+// Making is how a document came about since its request was accepted, or last
+// opened again. It holds no personal data.
+type Making struct {
+	Failed []Try      `json:"failed_tries,omitempty"` // oldest first; of many, the first and the newest
+	Steps  []StepTime `json:"steps,omitempty"`        // of the try that issued it, in their order
+}
+
+// IsZero: it was issued at once, by a run that did not measure.
+func (m Making) IsZero() bool { return len(m.Failed) == 0 && len(m.Steps) == 0 }
+
+// StepTime is how long a step took.
+type StepTime struct {
+	Stage        Stage `json:"stage"`
+	Milliseconds int64 `json:"ms"`
 }
 
 // Version is one state of a document's bytes.
@@ -156,10 +173,10 @@ type Masked struct {
 
 // Finish writes what follows from an issued document: the record, the code, the
 // notice to its client, and deletes the request last. Every step may have been done before.
-func (l *Ledger) Finish(ctx context.Context, r Request, d Document, language, validUntil string, masked Masked, tries int) error {
+func (l *Ledger) Finish(ctx context.Context, r Request, d Document, language, validUntil string, masked Masked, m Making) error {
 	record := Record{
 		ID: r.ID, Kind: r.Kind, Number: r.Number, Language: language, Client: r.Client, IssuedAt: r.IssuedAt, ValidUntil: validUntil,
-		Level: d.Level, Pages: d.Pages, Holder: r.Holder, Masked: masked, Status: StateIssued, Tries: tries, Certificate: d.Certificate,
+		Level: d.Level, Pages: d.Pages, Holder: r.Holder, Masked: masked, Status: StateIssued, Tries: len(m.Failed) + 1, Making: m, Certificate: d.Certificate,
 		Versions: []Version{{SHA256: d.SHA256, Size: d.Size, At: l.now().UTC().Truncate(time.Second), ProofEnd: d.ProofEnd}}, Replaces: r.Replaces,
 		Code: codeName(r.CSV),
 	}

@@ -157,15 +157,19 @@ func (l *Ledger) cancelled(ctx context.Context, id string) bool {
 	return err == nil && object.Metadata[metadataTombstone] == string(StateCancelled)
 }
 
-// Reopen deletes the failure of a request so that it is unfinished again. If its
-// caller ends before enqueuing it, the reconciler does. It returns ErrNotFound
+// Reopen deletes the failure of a request so that it is unfinished again; Past
+// still has it. If its caller ends before enqueuing it, the reconciler does. It returns ErrNotFound
 // if the request has no failure or is no longer there to be tried again.
 func (l *Ledger) Reopen(ctx context.Context, id string) (Request, error) {
-	if _, err := l.Failure(ctx, id); err != nil {
+	failure, err := l.Failure(ctx, id)
+	if err != nil {
 		return Request{}, err
 	}
 	request, err := l.Request(ctx, id)
 	if err != nil {
+		return Request{}, err
+	}
+	if err := l.pass(ctx, failure); err != nil {
 		return Request{}, err
 	}
 	if err := l.objects.Delete(ctx, failureKey(id)); err != nil {

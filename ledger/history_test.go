@@ -121,7 +121,7 @@ func TestAWithdrawalLosesNoOtherChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Finish(t.Context(), request, document, "ca", "", ledger.Masked{}, 1); err != nil {
+	if err := s.Finish(t.Context(), request, document, "ca", "", ledger.Masked{}, ledger.Making{}); err != nil {
 		t.Fatal(err)
 	}
 	key := "records/2026/03/02/" + receipt.ID

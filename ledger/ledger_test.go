@@ -306,7 +306,7 @@ func issue(t *testing.T, s *setting, id string) ledger.Request {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Finish(t.Context(), request, document, "ca", "2026-06-02", ledger.Mask("Canari Groc, Aloma", "000000A"), 1); err != nil {
+	if err := s.Finish(t.Context(), request, document, "ca", "2026-06-02", ledger.Mask("Canari Groc, Aloma", "000000A"), ledger.Making{}); err != nil {
 		t.Fatal(err)
 	}
 	return request

@@ -53,16 +53,18 @@ func (l *Ledger) dropVersions(ctx context.Context, key string) error {
 	return nil
 }
 
-// dropRequest removes a request with its failure and the work of its steps, every
+// dropRequest removes a request with its failures and the work of its steps, every
 // version of them.
 func (l *Ledger) dropRequest(ctx context.Context, id string) error {
-	if err := l.objects.Delete(ctx, failureKey(id)); err != nil {
-		return fmt.Errorf("deleting a failure: %w", err)
+	for _, key := range []string{failureKey(id), pastKey(id)} {
+		if err := l.objects.Delete(ctx, key); err != nil {
+			return fmt.Errorf("deleting a failure: %w", err)
+		}
 	}
 	if err := l.Forget(ctx, id); err != nil {
 		return err
 	}
-	for _, key := range []string{requestKey(id), failureKey(id), workFolder(id)} {
+	for _, key := range []string{requestKey(id), failureKey(id), pastKey(id), workFolder(id)} {
 		if err := l.dropVersions(ctx, key); err != nil {
 			return err
 		}
@@ -119,7 +121,7 @@ func (l *Ledger) Unregister(ctx context.Context, id string) error {
 		return err
 	}
 	// While the record stands, the walk over the register finds what is left.
-	keys := []string{DocumentKey(id)}
+	keys := []string{DocumentKey(id), pastKey(id)}
 	if record.Code != "" {
 		keys = append(keys, codesPrefix+record.Code)
 	}
@@ -156,8 +158,8 @@ func (l *Ledger) SweepKeys(ctx context.Context, before time.Time) (swept int, er
 }
 
 // SweepTraces deletes what is left of requests that were accepted before a time and
-// never became a document: tombstones of what was cancelled, and pointers in
-// holders' histories to nothing. It returns how many of both; with dryRun it only
+// never became a document: tombstones of what was cancelled with its past, and
+// pointers in holders' histories to nothing. It returns how many of both; with dryRun it only
 // counts. It lists the documents of the days before that time and all pointers.
 //
 // The key of a document is free after it, so that time must be long after whatever
@@ -182,10 +184,15 @@ func (l *Ledger) SweepTraces(ctx context.Context, before time.Time, dryRun bool)
 		if dryRun {
 			return nil
 		}
-		if err := l.objects.Delete(ctx, key); err != nil {
-			return fmt.Errorf("deleting the trace of a request: %w", err)
+		for _, key := range []string{pastKey(id), key} {
+			if err := l.objects.Delete(ctx, key); err != nil {
+				return fmt.Errorf("deleting the trace of a request: %w", err)
+			}
+			if err := l.dropVersions(ctx, key); err != nil {
+				return err
+			}
 		}
-		return l.dropVersions(ctx, key)
+		return nil
 	}
 	for day, err := range l.days(ctx, "documents/", 3) {
 		if err != nil {

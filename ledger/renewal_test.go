@@ -30,7 +30,7 @@ func archived(t *testing.T, s *setting, key string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Finish(t.Context(), request, d, "ca", "", ledger.Masked{}, 1); err != nil {
+	if err := s.Finish(t.Context(), request, d, "ca", "", ledger.Masked{}, ledger.Making{}); err != nil {
 		t.Fatal(err)
 	}
 	return id

@@ -22,7 +22,7 @@ func (s *setting) issue(t *testing.T, sub ledger.Submission, at time.Time) strin
 	}
 	d, err := s.Issue(t.Context(), request, []byte("%PDF "+receipt.ID), ledger.Document{Level: "B-T", Pages: 1})
 	if err == nil {
-		err = s.Finish(t.Context(), request, d, "ca", "", ledger.Masked{}, 1)
+		err = s.Finish(t.Context(), request, d, "ca", "", ledger.Masked{}, ledger.Making{})
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ func TestOfTwoReplacementsOneIsInForce(t *testing.T) {
 		d, err := s.Issue(ctx, request, []byte("%PDF "+id), ledger.Document{Level: "B-T", Pages: 1})
 		for range 2 {
 			if err == nil {
-				err = s.Finish(ctx, request, d, "ca", "", ledger.Masked{}, 1)
+				err = s.Finish(ctx, request, d, "ca", "", ledger.Masked{}, ledger.Making{})
 			}
 		}
 		if err != nil {

@@ -117,7 +117,7 @@ func TestARotationUnderWayLosesNothing(t *testing.T) {
 				}
 				document, err := byOld.Issue(t.Context(), request, []byte("%PDF-"+request.ID), ledger.Document{Level: "B-T", Pages: 1})
 				if err == nil {
-					err = byOld.Finish(t.Context(), request, document, "ca", "", ledger.Masked{}, 1)
+					err = byOld.Finish(t.Context(), request, document, "ca", "", ledger.Masked{}, ledger.Making{})
 				}
 				if err == nil {
 					err = byOld.DropWork(t.Context(), request.ID)

@@ -75,7 +75,7 @@ func finish(t *testing.T, s *setting, request ledger.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.Finish(t.Context(), request, document, "ca", "", ledger.Masked{}, 1)
+	return s.Finish(t.Context(), request, document, "ca", "", ledger.Masked{}, ledger.Making{})
 }
 
 // Everything that can be done is done in every state that can be reached: what

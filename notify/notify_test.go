@@ -154,7 +154,7 @@ func (b *bench) issue(ctx context.Context, r ledger.Request) error {
 	if err != nil {
 		return err
 	}
-	return b.Finish(ctx, r, document, "ca", "", ledger.Masked{}, 1)
+	return b.Finish(ctx, r, document, "ca", "", ledger.Masked{}, ledger.Making{})
 }
 
 func (b *bench) fail(ctx context.Context, r ledger.Request) error {

@@ -101,7 +101,7 @@ func (a *archive) issue(level signing.Level, measured bool) string {
 	if d, err = a.Ledger.Issue(a.t.Context(), request, a.sealed[level], d); err != nil {
 		a.t.Fatal(err)
 	}
-	if err := a.Ledger.Finish(a.t.Context(), request, d, "ca", "", ledger.Mask("Canari Groc, Aloma", "000000A"), 1); err != nil {
+	if err := a.Ledger.Finish(a.t.Context(), request, d, "ca", "", ledger.Mask("Canari Groc, Aloma", "000000A"), ledger.Making{}); err != nil {
 		a.t.Fatal(err)
 	}
 	return receipt.ID

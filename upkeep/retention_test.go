@@ -41,7 +41,7 @@ func (k *kept) issue(kind, validUntil string) string {
 	}
 	d, err := k.Ledger.Issue(k.t.Context(), request, []byte("%PDF"), ledger.Document{Level: "B-T", Pages: 1})
 	if err == nil {
-		err = k.Ledger.Finish(k.t.Context(), request, d, "ca", validUntil, ledger.Masked{}, 1)
+		err = k.Ledger.Finish(k.t.Context(), request, d, "ca", validUntil, ledger.Masked{}, ledger.Making{})
 	}
 	if err != nil {
 		k.t.Fatal(err)

@@ -26,6 +26,7 @@ type run struct {
 	// resumed: there may be work of an earlier run, or there is of this one.
 	resumed bool
 	level   signing.Level // measured, once it is sealed
+	took    []ledger.StepTime
 }
 
 // handle is what asynq calls for a job. It ends in one of four ways: done (nil),
@@ -130,10 +131,17 @@ func (w *Worker) giveUp(ctx context.Context, r *run, cause ledger.Cause, err err
 	}
 	failure := ledger.Failure{ID: r.id, Kind: r.request.Kind, Number: r.request.Number, Client: r.request.Client, Stage: r.stage, Cause: cause.ID,
 		Detail: detail(err), FailedAt: w.Now().UTC().Truncate(time.Second)}
-	for _, try := range r.progress.Tries {
-		failure.Tries = append(failure.Tries, ledger.Try{At: try.At, Stage: ledger.Stage(try.Stage), Cause: try.Cause})
-	}
+	failure.Tries = triesOf(r.progress)
 	return true, w.Ledger.GiveUp(ctx, failure)
+}
+
+// triesOf is what the ledger keeps of a job's tries.
+func triesOf(p queue.Progress) []ledger.Try {
+	tries := make([]ledger.Try, len(p.Tries))
+	for i, try := range p.Tries {
+		tries[i] = ledger.Try{At: try.At, Stage: ledger.Stage(try.Stage), Cause: try.Cause}
+	}
+	return tries
 }
 
 // keptTries is how many tries a job remembers.
@@ -199,7 +207,7 @@ func (w *Worker) try(ctx context.Context, r *run) (err error) {
 		until = last.String()
 	}
 	masked := ledger.Mask(request.Holder.FullName, request.Holder.CASSNumber)
-	if err := w.Ledger.Finish(ctx, r.request, document, request.Language, until, masked, len(r.progress.Tries)+1); err != nil {
+	if err := w.Ledger.Finish(ctx, r.request, document, request.Language, until, masked, ledger.Making{Failed: triesOf(r.progress), Steps: r.took}); err != nil {
 		return err
 	}
 	w.Queue.Ended()
@@ -213,10 +221,17 @@ func (w *Worker) try(ctx context.Context, r *run) (err error) {
 
 // produce renders, seals and stores the document.
 func (w *Worker) produce(ctx context.Context, r *run, request *templates.Request) (ledger.Document, error) {
+	began := time.Now()
+	step := func(stage ledger.Stage) {
+		now := time.Now()
+		r.took = append(r.took, ledger.StepTime{Stage: stage, Milliseconds: now.Sub(began).Milliseconds()})
+		began = now
+	}
 	rendered, err := w.render(ctx, r, request)
 	if err != nil {
 		return ledger.Document{}, err
 	}
+	step(ledger.StageRender)
 	w.step(ctx, r, ledger.StageSeal)
 	sealer, done := w.Sealers.Take(r.request.Kind)
 	defer done()
@@ -224,10 +239,13 @@ func (w *Worker) produce(ctx context.Context, r *run, request *templates.Request
 	if err != nil {
 		return ledger.Document{}, err
 	}
+	step(ledger.StageSeal)
 	r.level = report.Level
 	w.step(ctx, r, ledger.StageStore)
-	return w.Ledger.Issue(ctx, r.request, sealed, ledger.Document{Level: string(report.Level), Pages: rendered.Pages,
+	document, err := w.Ledger.Issue(ctx, r.request, sealed, ledger.Document{Level: string(report.Level), Pages: rendered.Pages,
 		Certificate: report.Certificate, ProofEnd: report.ProofEnd})
+	step(ledger.StageStore)
+	return document, err
 }
 
 func (w *Worker) render(ctx context.Context, r *run, request *templates.Request) (templates.Rendered, error) {

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -167,9 +168,16 @@ func TestEachStepWaitsByItself(t *testing.T) {
 	if err := b.handle(t.Context(), task(id, queue.Door)); err != nil {
 		t.Fatal(err)
 	}
-	b.issuedAt(t, a, id, signing.BLTA)
+	record := b.issuedAt(t, a, id, signing.BLTA)
 	if n := key.signed.Load(); n != 1 {
 		t.Errorf("%d operations of the key for one document", n)
+	}
+	var steps []ledger.Stage
+	for _, step := range record.Making.Steps {
+		steps = append(steps, step.Stage)
+	}
+	if !slices.Equal(steps, []ledger.Stage{ledger.StageRender, ledger.StageSeal, ledger.StageStore}) {
+		t.Errorf("the record knows of the steps %v", steps)
 	}
 }
 
@@ -521,11 +529,11 @@ func TestTheFirstTryLeavesNoTrace(t *testing.T) {
 		}
 		return nil
 	}
-	b.run(t)
 	id := b.accept(t, sample(t, samples.Standard))
 	if err := q.Enqueue(t.Context(), id, queue.Interactive, queue.Door); err != nil {
 		t.Fatal(err)
 	}
+	b.run(t) // now, else the reconciler's first pass might be faster than the door
 	waitFor(t, "the document", func() bool { return b.issued(t, id) && len(b.keys(t, "requests/")) == 0 })
 	if n := touched.Load(); n != 0 {
 		t.Errorf("%d operations under work/", n)

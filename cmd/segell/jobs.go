@@ -40,11 +40,16 @@ type failureView struct {
 func viewOf(f ledger.Failure, language string) failureView {
 	wording := ledger.CauseOf(f.Cause).Wording(language)
 	f.FailedAt = f.FailedAt.UTC()
-	f.Tries = slices.Clone(f.Tries)
-	for i := range f.Tries {
-		f.Tries[i].At = f.Tries[i].At.UTC()
-	}
+	f.Tries = triesInUTC(f.Tries)
 	return failureView{f, wording.What, wording.Do}
+}
+
+func triesInUTC(all []ledger.Try) []ledger.Try {
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].At = all[i].At.UTC()
+	}
+	return all
 }
 
 // listedStates are those that can be asked for.

@@ -26,6 +26,7 @@ type asked struct {
 	queueAway  bool
 	held       *ledger.Pause
 	cancelled  *cancelView
+	past       []ledger.Failure
 }
 
 // requestView is a request as programs read it. Times are UTC.
@@ -37,6 +38,7 @@ type requestView struct {
 	AcceptedAt time.Time      `json:"accepted_at"`
 	Unreadable bool           `json:"unreadable,omitempty"`
 	Failure    *failureView   `json:"failure,omitempty"`
+	Past       []failureView  `json:"past,omitempty"` // failures after which it was opened again or cancelled, oldest first
 	Record     *ledger.Record `json:"record,omitempty"`
 	Job        *jobView       `json:"job,omitempty"`
 	Paused     *ledger.Pause  `json:"paused,omitempty"`
@@ -95,6 +97,9 @@ func (p *staff) askFor(ctx context.Context, id string) (r asked, err error) {
 	}
 	if r.Kind == "" || r.Number == "" {
 		p.askIndex(ctx, &r)
+	}
+	if r.past, err = p.Ledger.Past(ctx, id); err != nil {
+		p.log.Warn("what it failed of before is not known", "id", id, "why", err)
 	}
 	switch r.State {
 	case ledger.StateAccepted:
@@ -174,6 +179,9 @@ func (p *staff) requestView(r asked) requestView {
 		failure := viewOf(*r.Failure, p.language)
 		v.Failure = &failure
 	}
+	for _, failure := range r.past {
+		v.Past = append(v.Past, viewOf(failure, p.language))
+	}
 	if r.Record != nil {
 		v.Record = inUTC(*r.Record)
 	}
@@ -203,6 +211,7 @@ func inUTC(r ledger.Record) *ledger.Record {
 		versions[i] = v
 	}
 	r.Versions = versions
+	r.Making.Failed = triesInUTC(r.Making.Failed)
 	return &r
 }
 
@@ -232,6 +241,15 @@ func (p *staff) requestRows(r asked) [][]string {
 	}
 	if d := r.Record; d != nil {
 		rows = append(rows, []string{p.words["level"], d.Level}, []string{p.words["pages"], fmt.Sprint(d.Pages)})
+		for i, try := range d.Making.Failed {
+			rows = append(rows, p.tryRow(i, try.At, string(try.Stage), try.Cause))
+		}
+		for i, step := range d.Making.Steps {
+			rows = append(rows, []string{heading(p.words["steps"], i), fmt.Sprintf("%s  %d ms", p.words["stage "+string(step.Stage)], step.Milliseconds)})
+		}
+	}
+	for i, f := range r.past {
+		rows = append(rows, []string{heading(p.words["past"], i), p.second(f.FailedAt) + "  " + p.words["stage "+string(f.Stage)] + "  " + f.Cause})
 	}
 	return rows
 }

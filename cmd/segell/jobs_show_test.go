@@ -141,6 +141,35 @@ func TestWhatIsSaidBetweenTries(t *testing.T) {
 	}
 }
 
+// Of a document that was not made at once everything is told: what it failed of before it was opened again, the tries since,
+// and how long each step took.
+func TestWhatIsSaidOfTheWayOfADocument(t *testing.T) {
+	zone := time.FixedZone("", 3600)
+	at := time.Date(2026, 3, 2, 12, 0, 0, 0, zone)
+	p := &staff{language: "en", words: wordsOf("en", []map[string]words{jobsWords}), zone: zone}
+	try := ledger.Try{At: at, Stage: ledger.StageSeal, Cause: "tsa_away"}
+	r := asked{Standing: ledger.Standing{State: ledger.StateIssued, IssuedAt: at, Record: &ledger.Record{Level: "B-LTA", Pages: 1, IssuedAt: at,
+		Making: ledger.Making{Failed: []ledger.Try{try}, Steps: []ledger.StepTime{{Stage: ledger.StageRender, Milliseconds: 12}, {Stage: ledger.StageSeal, Milliseconds: 1240}}}}},
+		past: []ledger.Failure{{Stage: ledger.StageSeal, Cause: "took_too_long", FailedAt: at.Add(-time.Hour), Tries: []ledger.Try{try}}}}
+	var lines []string
+	for _, row := range p.requestRows(r) {
+		lines = append(lines, strings.Join(row, " "))
+	}
+	text := strings.Join(lines, "\n")
+	for _, want := range []string{"TRIES 02/03/2026 12:00:00  seal  tsa_away", "STEPS render  12 ms\n seal  1240 ms", "FAILED BEFORE 02/03/2026 11:00:00  seal  took_too_long"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("it does not say %q:\n%s", want, text)
+		}
+	}
+	encoded, err := json.Marshal(p.requestView(r))
+	for _, want := range []string{`"past":[{"id":"","kind":"","number":"","client":"","stage":"seal","cause":"took_too_long"`, `"failed_at":"2026-03-02T10:00:00Z"`,
+		`"making":{"failed_tries":[{"at":"2026-03-02T11:00:00Z"`, `"steps":[{"stage":"render","ms":12}`} {
+		if err != nil || !strings.Contains(string(encoded), want) || strings.Contains(string(encoded), "+01:00") {
+			t.Errorf("%s, %v: %s is missing, or a time is not UTC", encoded, err, want)
+		}
+	}
+}
+
 // snake wants names in small letters and times in UTC that are times.
 func (h *house) snake(text string) {
 	h.t.Helper()

@@ -36,7 +36,7 @@ var staffWords = map[string]words{
 
 // jobsWords are those of `segell jobs`.
 var jobsWords = map[string]words{
-	"ca": {"id": "SOL·LICITUD", "failed": "ATURADA EL", "what": "QUÈ HA PASSAT", "do": "QUÈ CAL FER", "none": "Tot bé: no hi ha cap sol·licitud aturada.",
+	"ca": {"id": "SOL·LICITUD", "failed": "ATURADA EL", "past": "ATURADA ABANS", "steps": "PASSOS", "what": "QUÈ HA PASSAT", "do": "QUÈ CAL FER", "none": "Tot bé: no hi ha cap sol·licitud aturada.",
 		"none of these": "Cap de les sol·licituds aturades no és d'aquestes; `segell jobs list` les mostra totes.", "no such cause": "no hi ha cap causa %q: són %s", "no such state": "no hi ha cap estat %q: són %s",
 		"none in state": "No n'hi ha cap.", "index away": "l'índex de la consola encara no és complet: `segell console` el fa", "index hint": "les aturades es llegeixen sense índex: --state failed",
 		"count": "%d sol·licituds aturades.", "count1": "Una sol·licitud aturada.", "causes": "Per causa:", "accepted": "ACCEPTADA EL", "stage": "PAS", "cause": "CAUSA", "detail": "DETALL TÈCNIC",
@@ -55,7 +55,7 @@ var jobsWords = map[string]words{
 		"stage read": "llegir", "stage render": "compondre", "stage seal": "segellar", "stage store": "desar",
 		"job pending": "espera torn", "job active": "en curs", "job delayed": "espera el proper intent", "job dead": "abandonada (es reprendrà sola)", "no job": "encara no (s'hi posarà sola)", "queue away": "la cua no respon",
 	},
-	"en": {"id": "REQUEST", "failed": "FAILED AT", "what": "WHAT HAPPENED", "do": "WHAT TO DO", "none": "All is well: no request has failed.",
+	"en": {"id": "REQUEST", "failed": "FAILED AT", "past": "FAILED BEFORE", "steps": "STEPS", "what": "WHAT HAPPENED", "do": "WHAT TO DO", "none": "All is well: no request has failed.",
 		"none of these": "No request that failed is one of these; `segell jobs list` shows them all.", "no such cause": "there is no cause %q: they are %s", "no such state": "there is no state %q: they are %s",
 		"none in state": "There is none.", "index away": "the console's index is not complete yet: `segell console` makes it", "index hint": "those that failed are read without the index: --state failed",
 		"count": "%d requests have failed.", "count1": "One request has failed.", "causes": "By cause:", "accepted": "ACCEPTED AT", "stage": "STEP", "cause": "CAUSE", "detail": "TECHNICAL DETAIL",

@@ -56,14 +56,15 @@ func TestWhatStaffDoToOneRequest(t *testing.T) {
 	}
 
 	retried := o.wants(o.ask("POST", "/api/v1/jobs/"+id+"/retry", `{"from":"render","why":"the authority answers again"}`), 200)
-	if retried.at("state") != "accepted" || retried.at("queue") != "interactive" || retried.at("failure") != nil {
+	if retried.at("state") != "accepted" || retried.at("queue") != "interactive" || retried.at("failure") != nil ||
+		retried.at("past.0.cause") != "tsa_away" || retried.at("past.0.tries.0.stage") != "seal" || retried.at("past.0.what") == "" {
 		t.Errorf("retried: %s", retried.body)
 	}
 	if again := o.refused(o.ask("POST", "/api/v1/jobs/"+id+"/retry", `{"why":"once more"}`), "not-failed"); again.at("state") != "accepted" {
 		t.Errorf("retried again: %s", again.body)
 	}
 	cancelled := o.wants(o.ask("POST", "/api/v1/jobs/"+id+"/cancel", `{"reason":"asked_again","why":"the portal sent it twice"}`), 200)
-	if cancelled.at("state") != "cancelled" || cancelled.at("reason") != "asked_again" {
+	if cancelled.at("state") != "cancelled" || cancelled.at("reason") != "asked_again" || cancelled.at("past.0.cause") != "tsa_away" {
 		t.Errorf("cancelled: %s", cancelled.body)
 	}
 	o.wants(o.ask("POST", "/api/v1/jobs/"+id+"/cancel", `{"reason":"asked_again"}`), 200)

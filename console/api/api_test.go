@@ -199,7 +199,7 @@ func (o *office) issued() ledger.Receipt {
 	o.must(err)
 	document, err := o.config.Ledger.Issue(o.t.Context(), request, []byte("%PDF-1.7 sealed"), ledger.Document{Level: "B-LTA", Pages: 1, Certificate: "00"})
 	o.must(err)
-	o.must(o.config.Ledger.Finish(o.t.Context(), request, document, "ca", "", ledger.Mask(canary, cassNumber), 1))
+	o.must(o.config.Ledger.Finish(o.t.Context(), request, document, "ca", "", ledger.Mask(canary, cassNumber), ledger.Making{}))
 	o.config.Queue.Tell(o.t.Context(), queue.Move{ID: r.ID})
 	return r
 }

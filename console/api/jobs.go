@@ -69,7 +69,8 @@ type Job struct {
 	Queue      string     `json:"queue,omitempty" doc:"Where its job is, while it has one" example:"interactive"`
 	AcceptedAt time.Time  `json:"accepted_at" doc:"When it was accepted" example:"2026-03-02T09:14:05Z"`
 	NextTryAt  *time.Time `json:"next_try_at,omitempty" doc:"While retrying: when it is tried again" example:"2026-03-02T09:14:35Z"`
-	Tries      []Try      `json:"tries" doc:"Those that did not succeed, oldest first"`
+	Tries      []Try      `json:"tries" doc:"Those that did not succeed since it was accepted, or last opened again, oldest first"`
+	Past       []Failure  `json:"past,omitempty" doc:"Failures after which it was opened again or cancelled, oldest first. Absent where there is none, or they cannot be read"`
 	Failure    *Failure   `json:"failure,omitempty" doc:"If it was given up"`
 	Document   *Document  `json:"document,omitempty" doc:"Once issued"`
 	Holder     *Holder    `json:"holder,omitempty" doc:"Masked. Absent where it is not known here"`
@@ -96,6 +97,7 @@ type Failure struct {
 	Do       string    `json:"do" doc:"What to do about it, for staff"`
 	Detail   string    `json:"detail,omitempty" doc:"For engineers"`
 	FailedAt time.Time `json:"failed_at" doc:"When it was given up" example:"2026-03-02T09:14:06Z"`
+	Tries    []Try     `json:"tries" doc:"That led to it, oldest first"`
 }
 
 // Document describes an issued document.
@@ -108,6 +110,14 @@ type Document struct {
 	Language   string     `json:"language" doc:"Of the document" example:"ca"`
 	ValidUntil string     `json:"valid_until,omitempty" format:"date" doc:"Last day on which it may be relied on" example:"2026-06-02"`
 	RemovedAt  *time.Time `json:"removed_at,omitempty" doc:"When the file was taken out; the register goes on without it" example:"2036-03-02T00:00:00Z"`
+	Steps      []StepTime `json:"steps,omitempty" doc:"How long each step took of the try that made it, in their order"`
+}
+
+// StepTime is how long a step took.
+type StepTime struct {
+	_            struct{} `json:"-" additionalProperties:"true"`
+	Stage        string   `json:"stage" doc:"The step" example:"seal"`
+	Milliseconds int64    `json:"ms" minimum:"0" doc:"How long it took" example:"41"`
 }
 
 // Holder is a person, masked.
@@ -230,6 +240,13 @@ func (a *api) job(ctx context.Context, standing ledger.Standing, language string
 		a.ofQueue(ctx, &job)
 		job.Holder = a.holder(ctx, standing.ID)
 	}
+	past, err := a.Ledger.Past(ctx, standing.ID)
+	if err != nil {
+		a.Log.Warn("staff API: the past of a request cannot be read", "id", standing.ID, "why", err)
+	}
+	for _, f := range past {
+		job.Past = append(job.Past, *failureOf(&f, language))
+	}
 	return job
 }
 
@@ -238,6 +255,10 @@ func (j *Job) ofRecord(r *ledger.Record) {
 	if current, ok := r.Current(); ok {
 		j.Document.SHA256, j.Document.Size = current.SHA256, current.Size
 	}
+	for _, s := range r.Making.Steps {
+		j.Document.Steps = append(j.Document.Steps, StepTime{Stage: string(s.Stage), Milliseconds: s.Milliseconds})
+	}
+	j.Tries = triesOf(r.Making.Failed)
 	j.EndedAt, j.ReplacedBy, j.Replaces = inUTC(r.WithdrawnAt), r.ReplacedBy, r.Replaces
 	if r.Masked != (ledger.Masked{}) {
 		j.Holder = &Holder{Initials: r.Masked.Initials, CASSNumber: r.Masked.CASSNumber}
@@ -245,11 +266,21 @@ func (j *Job) ofRecord(r *ledger.Record) {
 }
 
 func (j *Job) ofFailure(f *ledger.Failure, language string) {
+	j.Failure = failureOf(f, language)
+	j.Tries = j.Failure.Tries
+}
+
+func failureOf(f *ledger.Failure, language string) *Failure {
 	wording := ledger.CauseOf(f.Cause).Wording(language)
-	j.Failure = &Failure{Stage: string(f.Stage), Cause: f.Cause, What: wording.What, Do: wording.Do, Detail: f.Detail, FailedAt: f.FailedAt.UTC()}
-	for _, t := range f.Tries {
-		j.Tries = append(j.Tries, Try{At: t.At.UTC(), Stage: string(t.Stage), Cause: t.Cause})
+	return &Failure{Stage: string(f.Stage), Cause: f.Cause, What: wording.What, Do: wording.Do, Detail: f.Detail, FailedAt: f.FailedAt.UTC(), Tries: triesOf(f.Tries)}
+}
+
+func triesOf(all []ledger.Try) []Try {
+	tries := make([]Try, len(all))
+	for i, t := range all {
+		tries[i] = Try{At: t.At.UTC(), Stage: string(t.Stage), Cause: t.Cause}
 	}
+	return tries
 }
 
 // queueWithin bounds how long the queue is asked for what the ledger cannot know.
