@@ -14,7 +14,8 @@ import (
 
 // functions are what templates may call, each in the language of its page.
 //
-//	time T       2 març 2026, 10:32     (all three as <time>, zero times as "–")
+//	time T       2 març 2026, 10:32     (all of these as <time>, zero times as "–")
+//	second T     2 març 2026, 10:32:05
 //	date T       2 març 2026
 //	clock T      10:32:05
 //	ago T        fa 5 minuts
@@ -35,7 +36,7 @@ import (
 func (c *Console) functions(w *words) template.FuncMap {
 	f := &formatter{words: w, zone: c.Zone, now: c.Now}
 	return template.FuncMap{
-		"time": f.time, "date": f.date, "clock": f.clock, "ago": f.ago, "duration": f.duration,
+		"time": f.time, "second": f.second, "date": f.date, "clock": f.clock, "ago": f.ago, "duration": f.duration,
 		"number": f.number, "percent": f.percent, "plural": f.plural, "fill": fill,
 		"kind": f.kind, "state": f.state, "stage": f.named("frame.stages"), "queue": f.named("frame.queues"),
 		"cause": f.cause, "causeName": f.causeName, "byCancel": endedByCancel, "pausedName": f.pausedName, "mask": mask, "join": func(list []string) string { return strings.Join(list, ", ") },
@@ -80,6 +81,10 @@ func (f *formatter) timeText(t time.Time) string {
 
 func (f *formatter) time(t time.Time) template.HTML {
 	return f.element(t, f.timeText(t), f.timeText(t)+t.In(f.zone).Format(":05 -07:00"))
+}
+
+func (f *formatter) second(t time.Time) template.HTML {
+	return f.element(t, f.timeText(t)+t.In(f.zone).Format(":05"), "")
 }
 
 func (f *formatter) date(t time.Time) template.HTML { return f.element(t, f.dateText(t), "") }
