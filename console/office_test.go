@@ -160,7 +160,7 @@ func (o *office) accept(kind, code string) ledger.Request {
 // fail gives a request up as a worker does.
 func (o *office) fail(r ledger.Request, stage ledger.Stage, cause, detail string) {
 	o.t.Helper()
-	at := time.Now()
+	at := time.Now().Truncate(time.Second) // as a worker keeps it
 	tries := []ledger.Try{{At: at.Add(-3 * time.Second), Stage: stage, Cause: cause}, {At: at, Stage: stage, Cause: cause}}
 	o.must(o.ledger.GiveUp(o.t.Context(), ledger.Failure{ID: r.ID, Kind: r.Kind, Number: r.Number, Client: r.Client, Stage: stage, Cause: cause,
 		Detail: detail, Tries: tries, FailedAt: at}))

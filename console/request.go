@@ -29,9 +29,10 @@ type requestPage struct {
 	Queue            string
 	AcceptedAt       time.Time
 	Masked           *ledger.Masked
-	Record           *ledger.Record  // once it is issued
-	Failure          *ledger.Failure // when it failed
-	Reason           string          // why it was cancelled or withdrawn, in words
+	Record           *ledger.Record   // once it is issued
+	Failure          *ledger.Failure  // when it failed
+	Past             []ledger.Failure // that were overcome, oldest first
+	Reason           string           // why it was cancelled or withdrawn, in words
 	ValidUntil       time.Time
 	NextAt           time.Time     // of the next try
 	Held             *ledger.Pause // behind which it waits
@@ -68,16 +69,17 @@ func (p *requestPage) AnyAct() bool {
 
 // event is a line of the timeline.
 type event struct {
-	At    time.Time // zero: now
-	Tone  string    // well, mind, halt or none
-	Text  template.HTML
-	Stage ledger.Stage // where a try ended
-	Cause string       // why
-	Why   template.HTML
-	Tries int // that it took
-	Steps []step
-	order order
-	rank  time.Time // by which it is sorted
+	At     time.Time // zero: now
+	Tone   string    // well, mind, halt or none
+	Text   template.HTML
+	Stage  ledger.Stage // where a try ended
+	Cause  string       // why
+	Why    template.HTML
+	Tries  int // that it took
+	Steps  []step
+	order  order
+	before time.Time // an act that followed it; zero if none did
+	rank   time.Time // by which it is sorted
 }
 
 // step is how long a step of a document's making took.
@@ -160,6 +162,8 @@ func (c *Console) readRequest(r *http.Request) (*requestPage, error) {
 		p.CancelFirst = endedByCancel(p.Failure.Cause)
 		c.readRow(ctx, p)
 	}
+	p.Past, err = c.Ledger.Past(ctx, standing)
+	p.EventsMissing = c.troubleWord(r, "past", err)
 	c.readMessages(r, p)
 	c.readEvents(r, p, tries)
 	p.Can = canDo(p, mayAct(r))
@@ -290,7 +294,8 @@ func (c *Console) readRow(ctx context.Context, p *requestPage) {
 	}
 }
 
-// triesShown is how many tries a timeline has at most: the first and the last ones.
+// triesShown is how many of the tries that led to one failure, or document, a timeline has at most: the first and the
+// last ones.
 const triesShown = 12
 
 // canDo says what may be done to a request.
@@ -318,30 +323,28 @@ func (c *Console) readEvents(r *http.Request, p *requestPage, tries []ledger.Try
 		return &p.Events[len(p.Events)-1]
 	}
 	add(p.AcceptedAt, "", "accepted")
-	before := 0
+	n := 0 // tries, numbered on over failures
 	tried := func(tries []ledger.Try) {
 		for i, try := range tries {
-			if i >= triesShown/2 && i < len(tries)-triesShown/2 {
+			if n++; i >= triesShown/2 && i < len(tries)-triesShown/2 {
 				continue
 			}
 			e := add(try.At, "mind", "try")
-			e.Text = fill(text("request.events.try"), "n", strconv.Itoa(before+i+1))
+			e.Text = fill(text("request.events.try"), "n", strconv.Itoa(n))
 			e.Stage, e.Cause, e.order = try.Stage, try.Cause, made
 		}
-		before += len(tries)
 	}
-	past, err := c.Ledger.Past(r.Context(), p.ID)
-	missing := c.troubleWord(r, "past", err)
-	for _, failure := range past {
+	for _, failure := range p.Past {
 		tried(failure.Tries)
 		add(failure.FailedAt, "halt", "failed").order = made
 	}
+	overcome, triesBefore := len(p.Events), n
 	tried(tries)
 	if p.Failure != nil {
 		add(p.Failure.FailedAt, "halt", "failed").order = made
 	}
 	if p.Record != nil {
-		recordEvents(p.Record, before+1, add)
+		recordEvents(p.Record, triesBefore+p.Record.Tries, add)
 	}
 	for _, ticket := range p.Tickets {
 		add(ticket.CreatedAt, "", "ticket").order = onDocument
@@ -350,9 +353,8 @@ func (c *Console) readEvents(r *http.Request, p *requestPage, tries []ledger.Try
 		}
 	}
 	acts := c.addActs(r, p)
-	p.EventsMissing = cmp.Or(p.EventsMissing, missing)
-	cancelledAt := whenCancelled(acts)
-	p.Untold = p.State == ledger.StateCancelled && len(past) == 0
+	cameBefore(p.Events[1:overcome], acts)
+	cancelledAt := newest(acts, "jobs.cancel")
 	if p.State == ledger.StateCancelled && !cancelledAt.IsZero() {
 		add(cancelledAt, "", "cancelled")
 	}
@@ -362,11 +364,42 @@ func (c *Console) readEvents(r *http.Request, p *requestPage, tries []ledger.Try
 		if cancelledAt.IsZero() {
 			add(time.Time{}, "", "cancelled")
 		}
+		p.Untold = p.EventsMissing == "" && wasUnderWay(p.Past, acts)
 	case ledger.StateRendering, ledger.StateSealing, ledger.StateStoring, ledger.StateRetrying:
 		add(p.NextAt, "", string(p.State))
 	case ledger.StateAccepted:
 		add(time.Time{}, "", "waiting")
 	}
+}
+
+// cameBefore says of what was overcome before which act it stands: the first since
+// that opened the request again or took it back.
+func cameBefore(overcome []event, acts []ledger.AuditRecord) {
+	for i := range overcome {
+		e := &overcome[i]
+		for _, act := range slices.Backward(acts) { // oldest first
+			if opens := act.What == "jobs.retry" || act.What == "jobs.retry_render" || act.What == "jobs.cancel"; opens && !act.At.Before(e.At) {
+				e.before = act.At
+				break
+			}
+		}
+	}
+}
+
+// newest is when the newest act of one of these names was; zero if there is none.
+func newest(acts []ledger.AuditRecord, names ...string) time.Time {
+	for _, act := range acts { // newest first
+		if slices.Contains(names, act.What) {
+			return act.At
+		}
+	}
+	return time.Time{}
+}
+
+// wasUnderWay reports whether a request that was cancelled had not failed since it
+// was accepted, or opened again: of tries that it had then nothing is kept.
+func wasUnderWay(past []ledger.Failure, acts []ledger.AuditRecord) bool {
+	return len(past) == 0 || newest(acts, "jobs.retry", "jobs.retry_render").After(past[len(past)-1].FailedAt)
 }
 
 // sortEvents puts events in the order in which they came. The times of acts are
@@ -379,18 +412,11 @@ func sortEvents(events []event) {
 		if e.order == onDocument || e.order != asTimed && e.At.Nanosecond() == 0 {
 			e.rank = e.At.Truncate(time.Second).Add(time.Second - time.Duration(cameOfIt-e.order) - 1)
 		}
-	}
-	slices.SortStableFunc(events, func(a, b event) int { return a.rank.Compare(b.rank) })
-}
-
-// whenCancelled is when staff took the request back, the last time; zero if they did not.
-func whenCancelled(acts []ledger.AuditRecord) time.Time {
-	for _, act := range acts { // newest first
-		if act.What == "jobs.cancel" {
-			return act.At
+		if !e.before.IsZero() && !e.rank.Before(e.before) {
+			e.rank = e.before.Add(-1)
 		}
 	}
-	return time.Time{}
+	slices.SortStableFunc(events, func(a, b event) int { return a.rank.Compare(b.rank) })
 }
 
 // recordEvents are those that the register knows of a document that was issued at the try of that number.
@@ -426,7 +452,8 @@ func recordEvents(record *ledger.Record, try int, add func(time.Time, string, st
 // data is for auditors to see.
 func (c *Console) addActs(r *http.Request, p *requestPage) []ledger.AuditRecord {
 	found, err := c.Audit.Search(r.Context(), audit.Query{ID: p.ID, Limit: 100})
-	if p.EventsMissing = c.troubleWord(r, "acts", err); p.EventsMissing != "" {
+	if err != nil {
+		p.EventsMissing = c.troubleWord(r, "acts", err)
 		return nil
 	}
 	p.Reading = !found.Complete

@@ -21,7 +21,11 @@ func TestWhatHappenedWithinASecond(t *testing.T) {
 		"issued and withdrawn": {[]event{{At: at(-10), Cause: "accepted"}, {At: second, Cause: "issued", order: made}, {At: second, Cause: "withdrawn", order: cameOfIt}, {At: at(20), Cause: "withdraw", order: onDocument}},
 			[]string{"accepted", "issued", "withdraw", "withdrawn"}},
 		"failed, then tried again": {[]event{{At: at(-10), Cause: "accepted"}, {At: at(100), Cause: "failed", order: made}, {At: at(700), Cause: "retry"}}, []string{"accepted", "failed", "retry"}},
-		"seconds apart":            {[]event{{At: at(-10), Cause: "accepted"}, {At: second, Cause: "issued", order: made}, {At: at(1001), Cause: "shown"}}, []string{"accepted", "issued", "shown"}},
+		"failed, tried again and failed again": {[]event{{At: at(-10), Cause: "accepted"}, {At: second, Cause: "failed", order: made, before: at(310)}, {At: second, Cause: "failed again", order: made}, {At: at(310), Cause: "retry"}},
+			[]string{"accepted", "failed", "retry", "failed again"}},
+		"accepted and failed at once, then tried again": {[]event{{At: at(20), Cause: "accepted"}, {At: second, Cause: "failed", order: made, before: at(310)}, {At: at(310), Cause: "retry"}},
+			[]string{"accepted", "failed", "retry"}},
+		"seconds apart": {[]event{{At: at(-10), Cause: "accepted"}, {At: second, Cause: "issued", order: made}, {At: at(1001), Cause: "shown"}}, []string{"accepted", "issued", "shown"}},
 	} {
 		sortEvents(c.events)
 		var got []string

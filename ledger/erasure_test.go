@@ -67,6 +67,9 @@ func newHousehold(t *testing.T, s *setting) household {
 // erased checks that nothing of the holder is left but what says "erased".
 func (h household) erased(t *testing.T, s *setting, when string) {
 	t.Helper()
+	if left := keys(t, s.bucket, "past/"); len(left) != 0 {
+		t.Errorf("%s: left is %q", when, left)
+	}
 	ctx := t.Context()
 	for id, want := range map[string]ledger.State{h.issued: ledger.StateErased, h.waiting: ledger.StateCancelled, h.failed: ledger.StateCancelled,
 		h.cancelled: ledger.StateCancelled, h.neighbour: ledger.StateIssued} {

@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -19,7 +20,7 @@ func failedOf(id string, hour int) ledger.Failure {
 
 func detailsOf(t *testing.T, s *setting, id string) (details []string) {
 	t.Helper()
-	past, err := s.Past(t.Context(), id)
+	past, err := s.Past(t.Context(), ledger.Standing{ID: id})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func TestAFailureIsKeptThatWasOvercome(t *testing.T) {
 }
 
 // Of many failures the first and the newest are kept; what was kept and cannot be
-// read does not keep a request from being opened again.
+// read is left to staff, and does not keep a request from being opened again.
 func TestAPastWithoutEnd(t *testing.T) {
 	s := newSetting(t)
 	ctx := t.Context()
@@ -115,11 +116,38 @@ func TestAPastWithoutEnd(t *testing.T) {
 	if _, err := s.bucket.Write(ctx, key[0], []byte("{"), storage.Put{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Past(ctx, id); err == nil {
-		t.Error("what is no past was read")
-	}
 	again(30)
-	if past := detailsOf(t, s, id); !slices.Equal(past, []string{"hour 30"}) {
-		t.Errorf("after the damage: %q", past)
+	if _, err := s.Past(ctx, ledger.Standing{ID: id}); !errors.Is(err, ledger.ErrDamaged) {
+		t.Errorf("what is no past reads %v", err)
+	}
+	if object, err := s.bucket.Get(ctx, key[0]); err != nil || string(object.Body) != "{" {
+		t.Errorf("what staff must look at is %q, %v", object.Body, err)
+	}
+}
+
+// Who opens a request again ends between the two writes: its failure is told once.
+func TestAFailureIsToldOnce(t *testing.T) {
+	s := newSetting(t)
+	ctx := t.Context()
+	id := accept(t, s.Ledger, "a").ID
+	if err := s.GiveUp(ctx, failedOf(id, 1)); err != nil {
+		t.Fatal(err)
+	}
+	s.bucket.Fault = func(op, key string) error {
+		if op == "delete" {
+			return storage.ErrUnavailable
+		}
+		return nil
+	}
+	if _, err := s.Reopen(ctx, id); err == nil {
+		t.Fatal("it did not end")
+	}
+	s.bucket.Fault = nil
+	standing, err := s.Look(ctx, id)
+	if err != nil || standing.State != ledger.StateFailed || len(detailsOf(t, s, id)) != 1 {
+		t.Fatalf("it stands as %+v, %v, with the past %q", standing, err, detailsOf(t, s, id))
+	}
+	if past, err := s.Past(ctx, standing); err != nil || len(past) != 0 {
+		t.Errorf("its failure is told twice: %+v, %v", past, err)
 	}
 }

@@ -61,10 +61,14 @@ func (q *Queue) EnqueueCallback(ctx context.Context, client, name string) error 
 	return fmt.Errorf("%w: the callback %s can be neither used nor replaced", ErrUnusable, name)
 }
 
-// LiveCallback reports whether a callback has a task that will run, or runs.
+// clocksApart is how far the clocks of two machines may be apart.
+const clocksApart = time.Minute
+
+// LiveCallback reports whether a callback has a task that will run, or runs. One
+// that was put off by a clock that was ahead would run hours late: it counts as none.
 func (q *Queue) LiveCallback(ctx context.Context, client, name string) (bool, error) {
 	job, err := q.Job(ctx, name, NotifyQueue(client))
-	return job.Live(), err
+	return job.Live() && time.Until(job.PutOff) < clocksApart, err
 }
 
 func (q *Queue) callbacks(ctx context.Context, queue string) (int64, error) {

@@ -1,8 +1,11 @@
 package queue_test
 
 import (
+	"context"
+	"encoding/binary"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/hibiken/asynq"
 
@@ -42,6 +45,48 @@ func TestACallbackHasOneTask(t *testing.T) {
 		t.Fatal(err)
 	}
 	live(true)
+}
+
+// A callback that waits is left alone, unless a clock that was ahead put it off.
+func TestACallbackThatAWrongClockPutOff(t *testing.T) {
+	q, client, _ := open(t, servers.RedisOptions{})
+	name := queue.NotifyQueue("portal")
+	if err := q.EnqueueCallback(t.Context(), "portal", callback); err != nil {
+		t.Fatal(err)
+	}
+	worker := asynq.NewServerFromRedisClient(client, asynq.Config{Queues: map[string]int{name: 1}, TaskCheckInterval: 10 * time.Millisecond,
+		RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return 2 * time.Hour }, Logger: quiet{t}})
+	tried := make(chan struct{}, 1)
+	if err := worker.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { tried <- struct{}{}; return errors.New("503") })); err != nil {
+		t.Fatal(err)
+	}
+	<-tried
+	worker.Shutdown()
+	for _, c := range []struct {
+		ahead time.Duration
+		live  bool
+		state queue.JobState // after it was enqueued again
+	}{{0, true, queue.Delayed}, {2 * time.Hour, false, queue.Pending}} {
+		// asynq keeps when a task failed in its message, as field 11 (protobuf: the last word counts).
+		key := "asynq:{" + name + "}:t:" + callback
+		message, err := client.HGet(t.Context(), key, "msg").Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		message = binary.AppendUvarint(append(message, 11<<3), uint64(time.Now().Add(c.ahead).Unix()))
+		if err := client.HSet(t.Context(), key, "msg", message).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if live, err := q.LiveCallback(t.Context(), "portal", callback); err != nil || live != c.live {
+			t.Errorf("put off by a clock %v ahead it counts as live: %t, %v", c.ahead, live, err)
+		}
+		if err := q.EnqueueCallback(t.Context(), "portal", callback); err != nil {
+			t.Fatal(err)
+		}
+		if job, err := q.Job(t.Context(), callback, name); err != nil || job.State != c.state {
+			t.Errorf("put off by a clock %v ahead and enqueued again it is %s, %v", c.ahead, job.State, err)
+		}
+	}
 }
 
 // A client of whom too many wait leaves the others their room.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
@@ -63,16 +65,42 @@ func (q *Queue) Wake(ctx context.Context, words ...string) (int, error) {
 		if err != nil {
 			return woken, err
 		}
-		for _, id := range ids {
-			_, err := inTime(ctx, func() (struct{}, error) { return struct{}{}, q.inspector.RunTask(name, id) })
-			switch {
-			case err == nil:
-				woken++
-			case ctx.Err() != nil, q.Ping(ctx) != nil:
-				return woken, fmt.Errorf("%w: %w", ErrAway, err)
-			}
-			// Else it runs already, or is gone.
+		n, err := q.runNow(ctx, name, ids)
+		if woken += n; err != nil {
+			return woken, err
 		}
+	}
+	return woken, nil
+}
+
+// WakeFar lets every job run now that waits longer than a time: the clock was ahead
+// when it was put off, for nothing is put off so long. It returns how many there were.
+func (q *Queue) WakeFar(ctx context.Context, longest time.Duration) (int, error) {
+	woken := 0
+	from := strconv.FormatInt(time.Now().Add(longest).Unix(), 10)
+	for _, name := range places {
+		ids, err := q.redis.ZRangeByScore(ctx, listKey(name, "retry"), &redis.ZRangeBy{Min: from, Max: "+inf", Count: wakePage}).Result()
+		if err != nil {
+			return woken, fmt.Errorf("%w: %w", ErrAway, err)
+		}
+		n, err := q.runNow(ctx, name, ids)
+		if woken += n; err != nil {
+			return woken, err
+		}
+	}
+	return woken, nil
+}
+
+func (q *Queue) runNow(ctx context.Context, name string, ids []string) (woken int, err error) {
+	for _, id := range ids {
+		_, err := inTime(ctx, func() (struct{}, error) { return struct{}{}, q.inspector.RunTask(name, id) })
+		switch {
+		case err == nil:
+			woken++
+		case ctx.Err() != nil, q.Ping(ctx) != nil:
+			return woken, fmt.Errorf("%w: %w", ErrAway, err)
+		}
+		// Else it runs already, or is gone.
 	}
 	return woken, nil
 }

@@ -93,8 +93,17 @@ func TestWakingWhatWaits(t *testing.T) {
 	if list, err := client.LRange(t.Context(), "asynq:{batch}:pending", 0, -1).Result(); err != nil || len(list) != 2 {
 		t.Errorf("pending: %v, %v", list, err)
 	}
+	if n, err := q.WakeFar(t.Context(), 2*time.Hour); err != nil || n != 0 || job(other) != queue.Delayed {
+		t.Errorf("of those that wait longer than two hours: %d, %v; %s", n, err, job(other))
+	}
+	if n, err := q.WakeFar(t.Context(), time.Hour/2); err != nil || n != 1 || job(other) != queue.Pending {
+		t.Errorf("of those that wait longer than half an hour: %d, %v; %s", n, err, job(other))
+	}
 	server.Kill()
 	if _, err := q.Wake(t.Context(), "unexpected"); !errors.Is(err, queue.ErrAway) {
+		t.Errorf("without Redis: %v", err)
+	}
+	if _, err := q.WakeFar(t.Context(), time.Hour); !errors.Is(err, queue.ErrAway) {
 		t.Errorf("without Redis: %v", err)
 	}
 }

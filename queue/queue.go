@@ -156,6 +156,7 @@ func (q *Queue) HasRoom(queue string) bool {
 type Job struct {
 	State  JobState
 	NextAt time.Time // of the next try, where it waits for one
+	PutOff time.Time // when it was put off until then, by the clock of who had it
 	Progress
 }
 
@@ -211,7 +212,7 @@ func (q *Queue) Job(ctx context.Context, id, queue string) (Job, error) {
 	case asynq.TaskStateActive:
 		job.State = Active
 	case asynq.TaskStateRetry, asynq.TaskStateScheduled:
-		job.State, job.NextAt = Delayed, info.NextProcessAt
+		job.State, job.NextAt, job.PutOff = Delayed, info.NextProcessAt, info.LastFailedAt
 		if info.LastErr == Paused {
 			job.State, job.NextAt = Pending, time.Time{} // until somebody resumes it
 		}

@@ -128,6 +128,9 @@ const (
 	troubleMost = 50
 	// lookAtOnce is about how many requests Redis is asked at a time.
 	lookAtOnce = 200
+	// longestWait is longer than any job is put off: for a cause at most minutes, for a
+	// pause a quarter of an hour.
+	longestWait = 20 * time.Minute
 )
 
 // Pass walks over everything unfinished once, oldest first, and puts the count of
@@ -142,6 +145,11 @@ func (r *Reconciler) Pass(ctx context.Context) (Pass, error) {
 	mark, err := r.queue.BacklogMark(ctx)
 	if err != nil {
 		return walk.pass, err
+	}
+	if woken, err := r.queue.WakeFar(ctx, longestWait); err != nil {
+		return walk.pass, err
+	} else if woken > 0 {
+		r.log.Warn("jobs waited for a time that a wrong clock had set: they run now", "jobs", woken)
 	}
 	var ids []string
 	for id, err := range r.ledger.Unfinished(ctx) {

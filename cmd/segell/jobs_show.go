@@ -98,7 +98,7 @@ func (p *staff) askFor(ctx context.Context, id string) (r asked, err error) {
 	if r.Kind == "" || r.Number == "" {
 		p.askIndex(ctx, &r)
 	}
-	if r.past, err = p.Ledger.Past(ctx, id); err != nil {
+	if r.past, err = p.Ledger.Past(ctx, r.Standing); err != nil {
 		p.log.Warn("what it failed of before is not known", "id", id, "why", err)
 	}
 	switch r.State {

@@ -240,7 +240,7 @@ func (a *api) job(ctx context.Context, standing ledger.Standing, language string
 		a.ofQueue(ctx, &job)
 		job.Holder = a.holder(ctx, standing.ID)
 	}
-	past, err := a.Ledger.Past(ctx, standing.ID)
+	past, err := a.Ledger.Past(ctx, standing)
 	if err != nil {
 		a.Log.Warn("staff API: the past of a request cannot be read", "id", standing.ID, "why", err)
 	}
