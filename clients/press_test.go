@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -38,7 +37,7 @@ func startPress(t *testing.T) press {
 	if err != nil {
 		t.Fatal(err)
 	}
-	door, admin := freeAddress(t), freeAddress(t)
+	door, admin := servers.FreeAddress(t), servers.FreeAddress(t)
 	settings := append(surroundings(t, dir), "HOME="+dir, "TMPDIR="+os.TempDir(), "SEGELL_API_TOKENS="+line,
 		"SEGELL_PUBLIC_URL=http://"+door, "SEGELL_LISTEN="+door, "SEGELL_ADMIN_LISTEN="+admin)
 	serve := exec.Command(program, "serve")
@@ -132,16 +131,6 @@ func (p press) description(t *testing.T) []byte {
 		t.Fatalf("/openapi.json: %s, %v", answer.Status, err)
 	}
 	return text
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 func write(t *testing.T, path string, text []byte) {

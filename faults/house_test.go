@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -113,7 +112,7 @@ func newHouse(t testing.TB, path string, more ...string) *house {
 		"SEGELL_RECONCILE_EVERY=" + reconcile.String(), "SEGELL_CALLBACKS=" + h.told.configuration("portal"),
 	}, more...)
 	for range intakes {
-		door := freeAddress(t)
+		door := servers.FreeAddress(t)
 		h.doors = append(h.doors, door)
 		h.intakes = append(h.intakes, h.role(path, "intake", append(environment, "SEGELL_LISTEN="+door)))
 	}
@@ -174,7 +173,7 @@ type role struct {
 
 func (h *house) role(path, name string, environment []string) *role {
 	h.t.Helper()
-	r := &role{h: h, path: path, name: name, admin: freeAddress(h.t)}
+	r := &role{h: h, path: path, name: name, admin: servers.FreeAddress(h.t)}
 	r.environment = append(environment[:len(environment):len(environment)], "SEGELL_ADMIN_LISTEN="+r.admin)
 	r.mu.Lock()
 	err := r.start()
@@ -295,16 +294,6 @@ func (h *house) ledger() *ledger.Ledger {
 		h.t.Fatal(err)
 	}
 	return l
-}
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // lastLines keeps the end of what a process says.

@@ -341,12 +341,7 @@ func TestTheReceiverInTheDocumentationRuns(t *testing.T) {
 	if !begins || !ends {
 		t.Fatal("docs/portal.md shows no receiver in JavaScript")
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	free.Close()
+	address := servers.FreeAddress(t)
 	secret := newSecret(t)
 	cmd := judges.Node(t, program, "SEGELL_SECRET="+secret, "PORT="+address[strings.LastIndex(address, ":")+1:])
 	var said bytes.Buffer

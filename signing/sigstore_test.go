@@ -8,8 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"segell/internal/judges"
+	"segell/internal/servers"
 	"segell/pki"
 )
 
@@ -47,12 +48,7 @@ func newSigstoreTSA(t *testing.T, args ...string) *sigstoreTSA {
 			t.Fatal("timestamp-server is missing; install it with: make tools")
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
+	port := int(netip.MustParseAddrPort(servers.FreeAddress(t)).Port())
 
 	var log bytes.Buffer
 	cmd := exec.Command(program, append([]string{"serve", "--host", "127.0.0.1", "--port", strconv.Itoa(port),
@@ -77,6 +73,7 @@ func newSigstoreTSA(t *testing.T, args ...string) *sigstoreTSA {
 	})
 	t.Cleanup(s.stop)
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		var err error
 		if s.chain, err = chainFrom(s.url + "/certchain"); err == nil {
 			return s
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/versity/versitygw/embedgw"
 	"golang.org/x/sync/errgroup"
 
+	"segell/internal/ports"
 	"segell/queue"
 	"segell/storage"
 )
@@ -78,7 +78,7 @@ func startS3(ctx context.Context, group *errgroup.Group, dir string, k *keys) (*
 	if err != nil {
 		return nil, storage.Config{}, fmt.Errorf("starting the embedded S3 server: %w", err)
 	}
-	address, err := freeAddress()
+	address, err := ports.Free() // the S3 server cannot be given a listener
 	if err != nil {
 		return nil, storage.Config{}, err
 	}
@@ -113,15 +113,4 @@ func startS3(ctx context.Context, group *errgroup.Group, dir string, k *keys) (*
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-}
-
-// freeAddress asks the system for a free port on loopback. The S3 server cannot
-// be given a listener, so the port is free again for a moment.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
 }

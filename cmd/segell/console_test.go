@@ -17,7 +17,7 @@ func TestTheConsoleInAProcessOfItsOwn(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, servers.RedisOptions{AppendOnly: true})
 	certFile, keyFile, roots := h.listenerFiles()
-	listen := freeAddress(t)
+	listen := servers.FreeAddress(t)
 	for name, value := range map[string]string{"SEGELL_CONSOLE_LISTEN": listen, "SEGELL_CONSOLE_TLS_CERT_FILE": certFile, "SEGELL_CONSOLE_TLS_KEY_FILE": keyFile,
 		"SEGELL_STAFF_REQUIRE_TOTP": "false"} {
 		h.settings[name] = value
@@ -28,7 +28,7 @@ func TestTheConsoleInAProcessOfItsOwn(t *testing.T) {
 	if words, err := adding.CombinedOutput(); err != nil {
 		t.Fatalf("staff add: %v\n%s", err, words)
 	}
-	h.start("worker", map[string]string{"SEGELL_ADMIN_LISTEN": freeAddress(t)})
+	h.start("worker", map[string]string{"SEGELL_ADMIN_LISTEN": servers.FreeAddress(t)})
 	p := h.start("console", nil)
 
 	answer, browser, err := login(console, "clerk", "a password of many words", roots)

@@ -23,7 +23,7 @@ func withDoor(t testing.TB) *house {
 func (h *house) twoWorkers(hangs time.Duration) (first, second *process, id string) {
 	h.t.Helper()
 	more := func() map[string]string {
-		return map[string]string{"SEGELL_ADMIN_LISTEN": freeAddress(h.t), "SEGELL_API_TOKENS_FILE": "", "SEGELL_SHUTDOWN_WITHIN": "1s", "SEGELL_RECONCILE_EVERY": "1h"}
+		return map[string]string{"SEGELL_ADMIN_LISTEN": servers.FreeAddress(h.t), "SEGELL_API_TOKENS_FILE": "", "SEGELL_SHUTDOWN_WITHIN": "1s", "SEGELL_RECONCILE_EVERY": "1h"}
 	}
 	first = h.start("worker", more())
 	before := h.pki.Hung()

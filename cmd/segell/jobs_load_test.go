@@ -110,7 +110,7 @@ func BenchmarkBulkRetry(b *testing.B) {
 		h.settings["SEGELL_API_RATE"], h.settings["SEGELL_BULK_FOUR_EYES"] = "100000", "0"
 		h.settings["SEGELL_NICE"] = "0" // who waits for a document waits for the worker, and here it is not to step back for others
 		h.start("intake", map[string]string{"SEGELL_SEAL_P12_FILE": "", "SEGELL_SEAL_PASSWORD_FILE": ""})
-		h.start("worker", map[string]string{"SEGELL_ADMIN_LISTEN": freeAddress(b), "SEGELL_API_TOKENS_FILE": ""})
+		h.start("worker", map[string]string{"SEGELL_ADMIN_LISTEN": servers.FreeAddress(b), "SEGELL_API_TOKENS_FILE": ""})
 		l := h.ledger()
 		h.fail(l, failures)
 		h.issueTimes(l, 20, 100*time.Millisecond) // warm

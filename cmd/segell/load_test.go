@@ -95,7 +95,7 @@ func BenchmarkSaturated(b *testing.B) {
 		if out, code := h.run("pause", "--queue", "interactive", "--reason", "load"); code != 0 {
 			b.Fatal(out)
 		}
-		press := h.start("worker", map[string]string{"SEGELL_ADMIN_LISTEN": freeAddress(b), "SEGELL_API_TOKENS_FILE": ""})
+		press := h.start("worker", map[string]string{"SEGELL_ADMIN_LISTEN": servers.FreeAddress(b), "SEGELL_API_TOKENS_FILE": ""})
 		h.timed(200, 4) // warm
 		doorAt, pressAt := door.resident(), press.resident()
 

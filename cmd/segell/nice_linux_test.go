@@ -15,7 +15,7 @@ func TestTheWorkerStepsBack(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, servers.RedisOptions{})
 	door := h.start("intake", nil)
-	worker := h.start("worker", map[string]string{"SEGELL_ADMIN_LISTEN": freeAddress(t)})
+	worker := h.start("worker", map[string]string{"SEGELL_ADMIN_LISTEN": servers.FreeAddress(t)})
 	own, err := os.ReadFile("/proc/self/stat") // the tests may have been started with less
 	if err != nil {
 		t.Fatal(err)

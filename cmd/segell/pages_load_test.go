@@ -23,7 +23,7 @@ func seeded(b *testing.B) *house {
 	b.Helper()
 	var h *house
 	if os.Getenv("SEGELL_S3_BUCKET") != "" {
-		h = &house{t: b, dir: b.TempDir(), settings: map[string]string{"SEGELL_ADMIN_LISTEN": freeAddress(b)}}
+		h = &house{t: b, dir: b.TempDir(), settings: map[string]string{"SEGELL_ADMIN_LISTEN": servers.FreeAddress(b)}}
 		for _, setting := range os.Environ() {
 			if name, value, _ := strings.Cut(setting, "="); strings.HasPrefix(name, "SEGELL_S3_") || strings.HasPrefix(name, "SEGELL_LEDGER_") || name == "SEGELL_REDIS_URL" {
 				h.settings[name] = value
@@ -40,7 +40,7 @@ func seeded(b *testing.B) *house {
 			b.Fatalf("seed: %v\n%s", err, words)
 		}
 	}
-	h.settings["SEGELL_CONSOLE_LISTEN"], h.settings["SEGELL_STAFF_REQUIRE_TOTP"] = freeAddress(b), "false"
+	h.settings["SEGELL_CONSOLE_LISTEN"], h.settings["SEGELL_STAFF_REQUIRE_TOTP"] = servers.FreeAddress(b), "false"
 	return h
 }
 

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -105,13 +104,13 @@ func newHouse(t testing.TB, redis servers.RedisOptions) *house {
 		t.Fatal(err)
 	}
 	h.token = token
-	door := freeAddress(t)
+	door := servers.FreeAddress(t)
 	h.settings = map[string]string{
 		"SEGELL_S3_ENDPOINT": h.s3.Endpoint, "SEGELL_S3_BUCKET": "segell", "SEGELL_S3_ACCESS_KEY": h.s3.AccessKey,
 		"SEGELL_S3_SECRET_KEY_FILE": h.file("s3-secret", h.s3.SecretKey+"\n"), "SEGELL_REDIS_URL": "redis://" + h.redis.Addr() + "/0",
 		"SEGELL_LEDGER_KEYSET_FILE": h.file("keyset.json", string(keyset)), "SEGELL_LEDGER_HMAC_KEY_FILE": h.file("hmac-key", hmacKey+"\n"),
 		"SEGELL_API_TOKENS_FILE": h.file("tokens", "# who may ask\n"+line+"\n"),
-		"SEGELL_PUBLIC_URL":      "http://" + door, "SEGELL_LISTEN": door, "SEGELL_ADMIN_LISTEN": freeAddress(t),
+		"SEGELL_PUBLIC_URL":      "http://" + door, "SEGELL_LISTEN": door, "SEGELL_ADMIN_LISTEN": servers.FreeAddress(t),
 		"SEGELL_SEAL_P12_FILE": filepath.Join(h.dir, "seal.p12"), "SEGELL_SEAL_PASSWORD_FILE": h.file("seal-password", "a secret of the seal"),
 		"SEGELL_SEAL_ROOTS_FILE": h.pki.RootPEM(), "SEGELL_TSA_URLS": h.pki.TSAURL(), "SEGELL_TSA_ROOTS_FILE": h.pki.RootPEM(),
 	}
@@ -136,16 +135,6 @@ func (h *house) file(name, text string) string {
 		h.t.Fatal(err)
 	}
 	return path
-}
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 // sample is the standard request of the first kind.
@@ -379,7 +368,7 @@ func TestScripts(t *testing.T) {
 			},
 			// console: gives the console an address of its own.
 			"console": func(ts *testscript.TestScript, _ bool, _ []string) {
-				ts.Setenv("SEGELL_CONSOLE_LISTEN", freeAddress(of(ts).t))
+				ts.Setenv("SEGELL_CONSOLE_LISTEN", servers.FreeAddress(of(ts).t))
 			},
 			// login NAME PASSWORD STATUS: logs in to the console as a browser does; STATUS is a pattern.
 			"login": func(ts *testscript.TestScript, _ bool, args []string) {

@@ -365,7 +365,7 @@ func TestIntakeAndWorkerApart(t *testing.T) {
 		t.Errorf("jobs cancel for no reason of the list: %d %s", code, out)
 	}
 	ids = ids[:4]
-	h.start("worker", map[string]string{"SEGELL_ADMIN_LISTEN": freeAddress(t), "SEGELL_API_TOKENS_FILE": ""})
+	h.start("worker", map[string]string{"SEGELL_ADMIN_LISTEN": servers.FreeAddress(t), "SEGELL_API_TOKENS_FILE": ""})
 	if err := h.wait("issued", ids, time.Minute); err != nil {
 		t.Fatal(err)
 	}

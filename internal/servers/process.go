@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"slices"
@@ -15,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"segell/internal/ports"
 )
 
 // startLimit is how long a server may take until it answers.
@@ -46,12 +49,10 @@ func (p *process) begin() {
 			p.t.Logf("%s said:\n%s", p.name, p.log.String())
 		}
 	})
-	// Between finding a port free and using it, another process may take it: try others.
+	// A port that was free may be taken by a stranger before it is used: try others.
 	var err error
 	for range 5 {
-		if p.port, err = freePort(); err != nil {
-			break
-		}
+		p.port = int(netip.MustParseAddrPort(FreeAddress(p.t)).Port())
 		if err = p.start(); err == nil {
 			return
 		}
@@ -59,13 +60,14 @@ func (p *process) begin() {
 	p.t.Fatalf("servers: %s does not start: %v\n%s", p.name, err, p.log.String())
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// FreeAddress is an address for a program that cannot be given a listener; see ports.Free.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	address, err := ports.Free()
 	if err != nil {
-		return 0, err
+		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return address
 }
 
 func (p *process) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(p.port)) }
